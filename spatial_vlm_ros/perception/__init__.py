@@ -1,0 +1,1 @@
+"""What a frame shows: points, instances and their attributes."""

@@ -1,0 +1,1 @@
+"""What is remembered: boxes, objects, relations and the scene graph."""

@@ -1,0 +1,66 @@
+"""Settings as typed dataclasses, each declared once with default, range and a sentence.
+
+A node declares its ROS parameters from these dataclasses, a YAML file or a command line fills
+them, and :func:`check` is the single place that says a value is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    read_only: bool = False,
+) -> Any:
+    """A dataclass field that carries its own description, inclusive range or choices.
+
+    ``read_only`` marks what cannot change while a node runs.
+    """
+    metadata = {
+        "description": description,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "read_only": read_only,
+    }
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check(config: Any, prefix: str = "") -> None:
+    """Raise ``ValueError`` naming the first setting of ``config`` that is out of its range.
+
+    Nested dataclasses are checked too, their names joined by dots.
+    """
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value):
+            check(value, name + ".")
+            continue
+        reason = refusal(field, value)
+        if reason:
+            raise ValueError(f"{name}: {reason}")
+
+
+def refusal(field: dataclasses.Field[Any], value: Any) -> str:
+    """Why ``value`` cannot be given to ``field``; empty when it can."""
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    choices = field.metadata.get("choices")
+    if choices is not None and value not in choices:
+        return f"{value!r} is not one of {', '.join(map(repr, choices))}"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value != value:
+            return "is not a number"
+        if low is not None and value < low:
+            return f"{value} is below the minimum {low}"
+        if high is not None and value > high:
+            return f"{value} is above the maximum {high}"
+    return ""

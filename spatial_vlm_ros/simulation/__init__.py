@@ -1,0 +1,1 @@
+"""Furnished rooms with known truth, rendered as an RGB-D robot would record them."""

@@ -1,0 +1,1 @@
+"""Recorded input: rosbags and folders of RGB-D frames."""

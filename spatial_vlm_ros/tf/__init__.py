@@ -1,0 +1,1 @@
+"""Transforms over time, with the meaning tf2 gives them."""
