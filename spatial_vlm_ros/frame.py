@@ -25,6 +25,8 @@ class Intrinsics:
             raise ValueError(
                 f"camera intrinsics have fx={self.fx}, fy={self.fy}: the camera is not calibrated"
             )
+        if not np.all(np.isfinite([self.fx, self.fy, self.cx, self.cy])):
+            raise ValueError(f"camera intrinsics are not finite: {self}")
         if self.width <= 0 or self.height <= 0:
             raise ValueError(f"camera intrinsics have image size {self.width}x{self.height}")
 
@@ -88,8 +90,8 @@ class Frame:
                 f"label image is {self.labels.ids.shape[1]}x{self.labels.ids.shape[0]}, colour is "
                 f"{size[1]}x{size[0]}"
             )
-        rotation = self.T_fixed_camera[:3, :3]
         if self.T_fixed_camera.shape != (4, 4) or not np.all(np.isfinite(self.T_fixed_camera)):
             raise ValueError("camera pose is not a finite 4x4 matrix")
+        rotation = self.T_fixed_camera[:3, :3]
         if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
             raise ValueError("camera pose is not a rigid transform (rotation is not orthonormal)")

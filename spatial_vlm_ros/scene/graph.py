@@ -42,8 +42,10 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Relation:
-    """``subject`` stands in ``predicate`` to ``object``: object ids; predicate is one of
-    "on", "under", "above", "below", "inside", "beside"."""
+    """``subject`` stands in ``predicate`` to ``object``: ids of objects.
+
+    The predicate is "on", "under", "above", "below", "inside" or "beside".
+    """
 
     subject: int
     predicate: str

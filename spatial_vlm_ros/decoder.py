@@ -1,0 +1,54 @@
+"""The messages of one instant, decoded and rectified, as a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from spatial_vlm_ros.camera_model import CameraModel
+from spatial_vlm_ros.frame import Frame, LabelImage
+from spatial_vlm_ros.ros_image import decode_color, decode_depth, decode_labels, detections
+
+
+class FrameDecoder:
+    """Decodes frames of one camera; makes its lens model anew only when camera_info changes."""
+
+    def __init__(self, labels_per_instance: bool, rectified: bool) -> None:
+        self._per_instance, self._rectified = labels_per_instance, rectified
+        self._camera: tuple[Any, CameraModel] | None = None
+
+    def decode(
+        self,
+        stamp_ns: int,
+        color: Any,
+        partners: Mapping[str, Any],
+        info: Any,
+        names: dict[int, str],
+        T_fixed_camera: NDArray[Any],
+    ) -> Frame:
+        """The frame of a colour image, its "depth" and maybe "labels" or "detections".
+
+        ``info`` is the CameraInfo, ``names`` the category of each label id. ``ValueError`` says
+        which message cannot be used, and why.
+        """
+        if self._camera is None or self._camera[0] is not info:
+            self._camera = (info, CameraModel(info, self._rectified))
+        camera = self._camera[1]
+        labels = boxes = None
+        if "labels" in partners:
+            ids = camera.rectify(decode_labels(partners["labels"]), smooth=False)
+            labels = LabelImage(ids, names, self._per_instance)
+        if "detections" in partners:
+            found = detections(partners["detections"], names)
+            boxes = tuple(camera.rectify_detection(box) for box in found)
+        return Frame(
+            stamp_ns,
+            camera.rectify(decode_color(color), smooth=True),
+            camera.rectify(decode_depth(partners["depth"]), smooth=False),
+            camera.intrinsics,
+            T_fixed_camera,
+            labels,
+            boxes,
+        )

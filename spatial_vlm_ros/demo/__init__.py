@@ -1,0 +1,1 @@
+"""The whole system on a simulated recording: two nodes, a player, questions and a verdict."""

@@ -1,0 +1,150 @@
+"""One recording played in real time into a mapper, and questions asked of a reasoner, over DDS."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosbags.rosbag2 import Reader
+from tqdm import tqdm
+
+from spatial_vlm_ros.demo.processes import Processes
+from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes.ask_client import AskClient
+from spatial_vlm_ros.nodes.conversions import graph_from
+from spatial_vlm_ros.ros_image import stamp_ns
+from spatial_vlm_ros.scene.graph import SceneGraph
+from spatial_vlm_ros.simulation import bag
+
+INPUTS = {
+    "image": bag.COLOUR,
+    "depth": bag.DEPTH,
+    "camera_info": bag.INFO,
+    "labels": bag.LABELS,
+    "label_info": bag.LABEL_INFO,
+}
+START_S, SETTLE_S = 30.0, 3.0
+
+
+@dataclass
+class Outcome:
+    """What a session gave: the last scene, the mapper's counts and latencies, the answers."""
+
+    scene: SceneGraph
+    diagnostics: dict[str, str]
+    answers: list[ros.Ask.Result] = field(default_factory=list)
+    answer_ms: list[float] = field(default_factory=list)
+
+
+def map_and_ask(
+    recording: Path,
+    instances: str,
+    questions: Sequence[str],
+    logs: Path,
+    environ: Mapping[str, str],
+) -> Outcome:
+    """Start mapper and reasoner, play ``recording``/bag once, then ask. Everything is ended after.
+
+    ``ProcessFailed`` or ``TimeoutError`` says which part failed, with the end of its log.
+    """
+    with Processes(logs, environ, prefix=f"{instances}_") as children:
+        children.start("mapper", mapper_command(instances))
+        children.start("reasoner", reasoner_command())
+        with AskClient() as client:
+            return _Session(client, children).run(recording / "bag", questions)
+
+
+def mapper_command(instances: str) -> list[str]:
+    """How the demo starts the mapper."""
+    remaps = [f"{name}:={topic}" for name, topic in INPUTS.items()]
+    return _node("mapper", remaps, {"instances": instances, "use_sim_time": "true"})
+
+
+def reasoner_command() -> list[str]:
+    """How the demo starts the reasoner."""
+    return _node("reasoner", ["scene_graph:=/mapper/scene_graph"], {"use_sim_time": "true"})
+
+
+def player_command(recording_bag: Path) -> list[str]:
+    """How the demo plays a bag: once, in real time, with /clock."""
+    return [sys.executable, "-m", "spatial_vlm_ros.nodes.player", str(recording_bag), "--clock"]
+
+
+def _node(name: str, remaps: Sequence[str], parameters: Mapping[str, str]) -> list[str]:
+    command = [sys.executable, "-m", f"spatial_vlm_ros.nodes.{name}", "--ros-args"]
+    for remap in remaps:
+        command += ["-r", remap]
+    for key, value in parameters.items():
+        command += ["-p", f"{key}:={value}"]
+    return command
+
+
+class _Session:
+    def __init__(self, client: AskClient, children: Processes) -> None:
+        self._client, self._children = client, children
+        self._scene: ros.SceneGraph | None = None
+        self._scenes = 0
+        self._diagnostics: dict[str, str] = {}
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        node = client.node
+        node.create_subscription(ros.SceneGraph, "/mapper/scene_graph", self._on_scene, latched)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+
+    def run(self, recording_bag: Path, questions: Sequence[str]) -> Outcome:
+        self._wait(self._inputs_connected, START_S, "the mapper to subscribe to the camera")
+        self._client.wait_for_reasoner(START_S)
+        self._children.start("player", player_command(recording_bag))
+        self._follow_player(recording_bag)
+        self._settle()
+        if self._scene is None:
+            raise TimeoutError(f"the mapper published no scene\n{self._children.tail('mapper')}")
+        outcome = Outcome(graph_from(self._scene), self._diagnostics)
+        for question in questions:
+            start = time.perf_counter()
+            outcome.answers.append(self._client.ask(question))
+            outcome.answer_ms.append(1e3 * (time.perf_counter() - start))
+            self._children.check("mapper", "reasoner")
+        return outcome
+
+    def _inputs_connected(self) -> bool:
+        self._children.check("mapper", "reasoner")
+        return self._client.node.count_subscribers(INPUTS["image"]) > 0
+
+    def _follow_player(self, recording_bag: Path) -> None:
+        """Serve ROS until the player has ended."""
+        with Reader(recording_bag) as reader:
+            start_s, duration_s = reader.start_time / 1e9, reader.duration / 1e9
+        with tqdm(desc="mapping", total=round(duration_s), unit="s", disable=None) as bar:
+            while self._children.running("player"):
+                self._client.spin_for(0.5)
+                if self._scene is not None:
+                    bar.update(round(stamp_ns(self._scene.header.stamp) / 1e9 - start_s) - bar.n)
+                self._children.check("mapper", "reasoner")
+
+    def _settle(self) -> None:
+        """Serve ROS until the scene has not changed for a while: the queues are empty then."""
+        seen = -1
+        while seen != self._scenes:
+            seen = self._scenes
+            self._client.spin_for(SETTLE_S)
+
+    def _wait(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
+        if not self._client.spin_until(done, timeout_s):
+            raise TimeoutError(
+                f"waited {timeout_s:g} s for {what}\n{self._children.tail('mapper')}"
+            )
+
+    def _on_scene(self, message: ros.SceneGraph) -> None:
+        self._scene = message
+        self._scenes += 1
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if "mapper" in status.name:
+                self._diagnostics |= {item.key: item.value for item in status.values}
+                self._diagnostics["summary"] = status.message

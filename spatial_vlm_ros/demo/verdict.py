@@ -1,0 +1,143 @@
+"""What the demo found, judged against the truth: tables for the reader, numbers for the report."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from spatial_vlm_ros.demo.session import Outcome
+from spatial_vlm_ros.evaluation import BoxScores
+from spatial_vlm_ros.judge import judge
+from spatial_vlm_ros.nodes.conversions import box_from
+from spatial_vlm_ros.nodes.interfaces import Ask
+from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
+from spatial_vlm_ros.simulation.truth import TrueQuestion, Truth
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One question, its answer, the truth, and whether they agree."""
+
+    question: str
+    kind: str
+    answer: str
+    truth: str
+    right: bool
+    why: str
+    ms: float
+
+
+def judge_all(
+    questions: Sequence[TrueQuestion], outcome: Outcome, truth: Truth
+) -> tuple[Verdict, ...]:
+    """A verdict for each question."""
+    verdicts = []
+    for question, result, ms in zip(questions, outcome.answers, outcome.answer_ms, strict=True):
+        boxes = {item.id: item.box for item in outcome.scene.objects}
+        boxes |= {int(d.id): box_from(d.bbox) for d in result.boxes.detections}
+        right, why = judge(_answer(result), question, truth, boxes)
+        verdicts.append(
+            Verdict(
+                question.question,
+                question.kind,
+                result.answer,
+                true_text(question, truth),
+                right,
+                "" if right else why,
+                round(ms, 2),
+            )
+        )
+    return tuple(verdicts)
+
+
+def true_text(question: TrueQuestion, truth: Truth) -> str:
+    """The truth of a question, for a reader."""
+    if not question.answered:
+        return "cannot be answered" if not question.candidates else "ambiguous"
+    if isinstance(question.truth, float):
+        return f"{question.truth:.2f} {question.unit}" if question.unit else f"{question.truth:g}"
+    if question.truth is not None:
+        return str(question.truth)
+    return ", ".join(f"{truth[i].colour} {truth[i].category}" for i in question.objects)
+
+
+def _answer(result: Ask.Result) -> Answer:
+    goal = None
+    if result.has_goal_pose:
+        place, turn = result.goal_pose.pose.position, result.goal_pose.pose.orientation
+        goal = GoalPose(place.x, place.y, place.z, 2 * float(np.arctan2(turn.z, turn.w)))
+    return Answer(
+        text=result.answer,
+        answered=result.answered,
+        kind=result.kind,
+        value=result.value if result.has_value else None,
+        unit=result.unit,
+        objects=tuple(result.object_ids),
+        evidence=tuple(result.evidence_ids),
+        candidates=tuple(result.candidates),
+        goal=goal,
+        confidence=result.confidence,
+    )
+
+
+def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """Question, answer, truth, right or wrong."""
+    for number, item in enumerate(verdicts, 1):
+        print(f"{number:3} {'right' if item.right else 'WRONG'}  [{item.kind}] {item.question}")
+        print(f"           {item.answer}")
+        print(f"           truth: {item.truth}" + (f"  ({item.why})" if item.why else ""))
+
+
+def print_boxes(title: str, scores: BoxScores) -> None:
+    """Recall, precision, IoU and every miss with its reason."""
+    print(f"{title}: {scores.well_seen} objects well seen, {scores.boxes} boxes")
+    for threshold in sorted(scores.recall):
+        print(
+            f"  IoU >= {threshold:.2f}: recall {scores.recall[threshold]:6.1%}"
+            f"   precision {scores.precision[threshold]:6.1%}"
+        )
+    print(f"  mean 3D IoU of matches {scores.mean_iou:.3f}")
+    for miss in scores.misses:
+        print(
+            f"  missed: {miss.category} {miss.true_id} ({miss.surface_seen:.0%} of it seen, "
+            f"best IoU {miss.best_iou:.2f}): {miss.reason}"
+        )
+
+
+def boxes_record(scores: BoxScores) -> dict[str, Any]:
+    """The scores for the report."""
+    record = asdict(scores)
+    for name in ("recall", "precision"):
+        record[name] = {f"{threshold:g}": value for threshold, value in record[name].items()}
+    return record
+
+
+def performance_record(outcome: Outcome) -> dict[str, float]:
+    """The mapper's own counts and latencies, and how long answers took through the action."""
+    numbers = {}
+    for key, value in outcome.diagnostics.items():
+        with contextlib.suppress(ValueError):  # the rest is text
+            numbers[key] = float(value)
+    if outcome.answer_ms:
+        median, p95 = np.percentile(outcome.answer_ms, [50, 95]).tolist()
+        numbers |= {"answer median [ms]": median, "answer 95% [ms]": p95}
+    return numbers
+
+
+def print_performance(numbers: Mapping[str, float]) -> None:
+    """Frames used and dropped, and how long everything took."""
+    dropped = [f", {v:.0f} {key}" for key, v in numbers.items() if key.startswith("dropped ")]
+    used, taken = numbers["frames used"], numbers["frames in"]
+    print(f"frames: {taken:.0f} in, {used:.0f} used{''.join(dropped)}")
+    for key, what in (
+        ("observe", "mapping a frame"),
+        ("latency", "image arrival to map"),
+        ("answer", "question to answer through the action"),
+    ):
+        if f"{key} median [ms]" in numbers:
+            median, p95 = numbers[f"{key} median [ms]"], numbers[f"{key} 95% [ms]"]
+            print(f"{what}: {median:.1f} ms median, {p95:.1f} ms p95")

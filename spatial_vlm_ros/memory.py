@@ -1,0 +1,181 @@
+"""The spatial memory: frames in, scene graph out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.frame import Frame
+from spatial_vlm_ros.perception.detections import from_detections
+from spatial_vlm_ros.perception.geometric import GeometricSegmenter
+from spatial_vlm_ros.perception.labels import from_labels
+from spatial_vlm_ros.perception.points import PointMap, unproject
+from spatial_vlm_ros.perception.segments import Segments, observations
+from spatial_vlm_ros.scene import store
+from spatial_vlm_ros.scene.cogmap import local_cogmaps
+from spatial_vlm_ros.scene.floor import Floor
+from spatial_vlm_ros.scene.graph import FloorMap, LocalCogMap, ObjectState, Relation, SceneGraph
+from spatial_vlm_ros.scene.object_memory import ObjectMemory
+from spatial_vlm_ros.scene.relations import relations
+from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
+from spatial_vlm_ros.settings import check
+
+
+@dataclass(frozen=True)
+class _Derived:
+    """What follows from the objects and the floor of one revision."""
+
+    revision: int
+    relations: tuple[Relation, ...]
+    cogmaps: tuple[LocalCogMap, ...]
+    unplaced: tuple[int, ...]
+    floor: FloorMap | None
+
+
+class SpatialMemory:
+    """Objects, floor and their relations, kept up to date frame by frame.
+
+    Everything inside is in the scene frame, fixed at the first accepted camera pose.
+    T_fixed_scene: (4, 4), None until then. timings_ms: the last frame's parts. ignored: what
+    frames contained and could not be used, counted by reason.
+    """
+
+    def __init__(self, config: MemoryConfig | None = None) -> None:
+        self.config = config or MemoryConfig()
+        check(self.config)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, the scene frame too."""
+        self.T_fixed_scene: NDArray[np.float64] | None = None
+        self.timings_ms: dict[str, float] = {}
+        self.ignored: Counter[str] = Counter()
+        self._objects = ObjectMemory(self.config)
+        self._floor = Floor(self.config.floor, self.config.points)
+        self._geometric = GeometricSegmenter(self.config)
+        self._stamp_ns = 0
+        self._T_scene_robot: NDArray[np.float64] | None = None
+        self._graph: SceneGraph | None = None
+        self._derived: _Derived | None = None
+
+    def observe(self, frame: Frame) -> None:
+        """Take in one frame.
+
+        ``ValueError`` says why a frame is unusable; the memory is then unchanged.
+        """
+        self._refuse_unusable(frame)
+        T_fixed_scene = self.T_fixed_scene
+        if T_fixed_scene is None:
+            T_fixed_scene = scene_frame(frame.T_fixed_camera, self.config.up)
+        T_scene_camera = inverse(T_fixed_scene) @ frame.T_fixed_camera
+        with self._timed("points"):
+            points = unproject(frame, T_scene_camera, self.config.points)
+            if not points.valid.any():
+                raise ValueError("no valid depth in the image: check the depth topic and its unit")
+        self.T_fixed_scene = T_fixed_scene
+        with self._timed("floor"):
+            self._floor.update(points)
+        with self._timed("instances"):
+            segments = self._segment(frame, points)
+            seen = observations(segments, points, self.config.segmentation, self.config.points)
+        with self._timed("objects"):
+            self._objects.update(seen, points, segments, self._floor.height, frame.stamp_ns)
+        self.ignored += segments.ignored
+        self._T_scene_robot = level_frame(T_scene_camera)
+        self._T_scene_robot.setflags(write=False)
+        self._stamp_ns = frame.stamp_ns
+        self._graph = None
+
+    def graph(self) -> SceneGraph:
+        """What is known now, as immutable data."""
+        if self._graph is None:
+            self._graph = self._snapshot()
+        return self._graph
+
+    def remove(self, object_id: int) -> None:
+        """Forget one object. ``KeyError`` when there is none of this id."""
+        self._objects.remove(object_id)
+        self._graph = None
+
+    def save(self, folder: Path, fixed_frame: str) -> None:
+        """Write scene.json and points.npz to ``folder``. ``ValueError`` before the first frame."""
+        if self.T_fixed_scene is None:
+            raise ValueError("nothing to save: no frame has been taken in")
+        state = store.State(
+            self.T_fixed_scene, self._stamp_ns, self._T_scene_robot, self._objects, self._floor
+        )
+        store.save(folder, state, fixed_frame)
+
+    def load(self, folder: Path, fixed_frame: str) -> None:
+        """Replace everything by what was saved.
+
+        ``ValueError`` says what is wrong with the files or that they are of another fixed frame;
+        the memory is then unchanged.
+        """
+        state = store.load(folder, self.config, fixed_frame)
+        revision = self.revision
+        self.reset()
+        self.T_fixed_scene, self._stamp_ns = state.T_fixed_scene, state.stamp_ns
+        self._T_scene_robot = state.T_scene_robot
+        self._objects, self._floor = state.objects, state.floor
+        self._objects.revision += revision + 1
+
+    @property
+    def revision(self) -> int:
+        """Grows when anything but stamps, counts and the observer's place has changed."""
+        return self._objects.revision + self._floor.revision
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of what grows with the scene: objects' points and floor cells."""
+        return self._objects.bytes_used + self._floor.cells.nbytes
+
+    def _refuse_unusable(self, frame: Frame) -> None:
+        if self.config.instances == "labels" and frame.labels is None:
+            raise ValueError("the frame has no label image, which instances = labels needs")
+        if self.config.instances == "detections" and frame.detections is None:
+            raise ValueError("the frame has no detections, which instances = detections needs")
+
+    def _segment(self, frame: Frame, points: PointMap) -> Segments:
+        config = self.config
+        if frame.labels is not None and config.instances == "labels":
+            return from_labels(frame.labels, points, config.segmentation, config.points)
+        if frame.detections is not None and config.instances == "detections":
+            return from_detections(frame.detections, points, self._floor.height, config)
+        walls, known = self._geometric.walls, self._geometric.walls.revision
+        segments = self._geometric.segment(points, self._floor.height)
+        if walls.revision != known:
+            self._objects.cut(walls.hold)
+        return segments
+
+    def _snapshot(self) -> SceneGraph:
+        objects = tuple(item.snapshot() for item in self._objects.objects.values())
+        if self._derived is None or self._derived.revision != self.revision:
+            present = [o for o in objects if o.state is ObjectState.CONFIRMED]
+            self._derived = _Derived(
+                self.revision, relations(present), *local_cogmaps(present), self._floor.map()
+            )
+        return SceneGraph(
+            objects,
+            self._derived.relations,
+            self._derived.cogmaps,
+            self._derived.unplaced,
+            self._derived.floor,
+            self._T_scene_robot,
+            self._stamp_ns,
+            self.revision,
+        )
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings_ms[part] = 1e3 * (time.perf_counter() - start)

@@ -1,0 +1,177 @@
+"""Looks at a running mapper from outside: its inputs, their QoS and rates, TF, its own health."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import GetParameters
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from spatial_vlm_ros.assembler import FrameAssembler
+from spatial_vlm_ros.doctor import Finding, Level
+from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes.participant import Participant, domain_hint
+from spatial_vlm_ros.nodes.watchdog import Input, Watchdog
+from spatial_vlm_ros.ros_image import label_names, stamp_ns
+from spatial_vlm_ros.sources.topics import choose_topics
+from spatial_vlm_ros.tf import tf2
+
+DISCOVERY_S, WARM_UP_S = 3.0, 1.0
+KINDS = {
+    f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}": kind
+    for kind in (Image, CompressedImage, CameraInfo, ros.LabelInfo, ros.Detection2DArray)
+}
+PARAMETERS = ("fixed_frame", "instances")
+
+
+def checkup(mapper: str, seconds: float) -> Iterator[Finding]:
+    """Take the mapper's inputs as it takes them, for ``seconds``, and say how that went."""
+    with Participant("doctor") as participant:
+        yield from _Checkup(participant, mapper).run(seconds)
+
+
+class _Checkup:
+    """Subscribes to what the mapper subscribes to, with its QoS, and pairs it as it does."""
+
+    def __init__(self, participant: Participant, mapper: str) -> None:
+        self._participant, self._node = participant, participant.node
+        self._mapper = f"/{mapper.strip('/')}"
+        self._buffer = tf2.Buffer()
+        self._inputs: dict[str, Input] = {}
+        self._health: Any = None
+        self._infos: list[CameraInfo] = []
+
+    def run(self, seconds: float) -> Iterator[Finding]:
+        if not self._participant.spin_until(self._is_there, DISCOVERY_S):
+            yield self._no_mapper()
+            return
+        topics = self._mapper_inputs()
+        if not topics:
+            text, remedy = (
+                "takes no input: it is not active",
+                f"ros2 lifecycle set {self._mapper} activate",
+            )
+            yield Finding(Level.FAIL, self._mapper, text, remedy)
+            return
+        yield Finding(Level.OK, self._mapper, f"runs and subscribes to {', '.join(sorted(topics))}")
+        fixed_frame, instances = self._parameters()
+        assembler = FrameAssembler(
+            lambda target, source, stamp: tf2.lookup(self._buffer, target, source, stamp),
+            fixed_frame,
+            ("depth",) if instances == "geometric" else ("depth", instances),
+        )
+        listener = tf2.TransformListener(self._buffer, self._node)
+        self._subscribe(topics, assembler)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
+        watchdog = Watchdog(self._node, self._inputs, assembler, seconds)
+        # While publishers are still being discovered, partners of images are missed.
+        self._take_frames(assembler, WARM_UP_S)
+        watchdog.check()
+        used, received = assembler.used, assembler.received
+        self._take_frames(assembler, seconds)
+        used, received = assembler.used - used, assembler.received - received
+        yield from self._rates(seconds)
+        yield from self._verdict(watchdog.check(), used, received, fixed_frame)
+        yield self._own_words()
+        listener.unregister()
+
+    def _is_there(self) -> bool:
+        return self._mapper in self._names()
+
+    def _names(self) -> list[str]:
+        found = self._node.get_node_names_and_namespaces()
+        return [f"{namespace.rstrip('/')}/{name}" for name, namespace in found]
+
+    def _no_mapper(self) -> Finding:
+        others = sorted(set(self._names()) - {self._node.get_fully_qualified_name()})
+        text = f"no such node; {domain_hint()} Nodes there: {', '.join(others) or 'none'}"
+        remedy = (
+            "start it (ros2 launch spatial_vlm_ros spatial_vlm.launch.py), or name it: --mapper"
+        )
+        return Finding(Level.WARN, self._mapper, text, remedy)
+
+    def _mapper_inputs(self) -> dict[str, str]:
+        """Type by topic of the mapper's image-like subscriptions."""
+        namespace, _, name = self._mapper.rpartition("/")
+        found = self._node.get_subscriber_names_and_types_by_node(name, namespace or "/")
+        return {topic: types[0] for topic, types in found if types[0] in KINDS}
+
+    def _parameters(self) -> tuple[str, str]:
+        request = GetParameters.Request(names=list(PARAMETERS))
+        response = self._participant.call(GetParameters, f"{self._mapper}/get_parameters", request)
+        fixed_frame, instances = (value.string_value for value in response.values)
+        return fixed_frame, instances
+
+    def _subscribe(self, types: dict[str, str], assembler: FrameAssembler) -> None:
+        chosen = vars(choose_topics(types))
+        for stream, topic in chosen.items():
+            if topic not in types:
+                continue
+            kind = KINDS[types[topic]]
+            callback = self._receiver(stream, assembler)
+            subscription = self._node.create_subscription(kind, topic, callback, self._qos(topic))
+            self._inputs[stream] = Input(subscription, types[topic])
+
+    def _qos(self, topic: str) -> QoSProfile:
+        """The mapper's own QoS for a topic."""
+        for end in self._node.get_subscriptions_info_by_topic(topic):
+            if f"{end.node_namespace.rstrip('/')}/{end.node_name}" == self._mapper:
+                qos = end.qos_profile
+                return QoSProfile(depth=10, reliability=qos.reliability, durability=qos.durability)
+        return QoSProfile(depth=10)
+
+    def _receiver(self, stream: str, assembler: FrameAssembler) -> Any:
+        def receive(message: Any) -> None:
+            stamp = stamp_ns(message.header.stamp)
+            self._inputs[stream].note(stamp)
+            if stream == "label_info":
+                assembler.set_label_names(label_names(message))
+            else:
+                assembler.add(stream, stamp, message, time.monotonic())
+
+        return receive
+
+    def _take_frames(self, assembler: FrameAssembler, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._participant.spin_for(0.02)
+            while assembler.take(time.monotonic()) is not None:
+                pass
+
+    def _rates(self, seconds: float) -> Iterator[Finding]:
+        for stream, its in self._inputs.items():
+            if its.stamps:
+                rate = len(its.stamps) / seconds
+                text = f"{rate:.1f} messages/s on {its.subscription.topic_name}"
+                yield Finding(Level.OK, stream, text)
+
+    def _verdict(
+        self, problems: list[str], used: int, received: int, fixed_frame: str
+    ) -> Iterator[Finding]:
+        """The watchdog's problems, or that frames come together."""
+        level = Level.WARN if used else Level.FAIL
+        for problem in problems:
+            text, _, remedy = problem.partition("; ")
+            yield Finding(level, "input", text, remedy)
+        if used:
+            text = f"{used} of {received} images became frames in {fixed_frame}"
+            yield Finding(Level.OK, "frames", text)
+
+    def _on_health(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if self._mapper.strip("/") in status.name:
+                self._health = status
+
+    def _own_words(self) -> Finding:
+        """What the mapper says of itself on /diagnostics."""
+        if self._health is None:
+            text = "says nothing on /diagnostics"
+            return Finding(Level.WARN, self._mapper, text, "is the process stopped or overloaded?")
+        level = Level(min(self._health.level[0], Level.FAIL))
+        counts = {item.key: item.value for item in self._health.values}
+        used = f"{counts.get('frames used', '?')} of {counts.get('frames in', '?')} frames used"
+        return Finding(level, self._mapper, f"{self._health.message} ({used})")

@@ -1,0 +1,43 @@
+"""Parameters of the mapper node: the memory's settings and its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spatial_vlm_ros.assembler import AssemblerConfig
+from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.settings import setting
+
+
+@dataclass(frozen=True)
+class MapperConfig(MemoryConfig):
+    """Names, transports, times and limits of the mapper, beside all settings of the memory."""
+
+    fixed_frame: str = setting("odom", "TF frame, z up, in which the camera's pose is looked up")
+    scene_frame: str = setting("spatial_scene", "TF frame of everything that is published")
+    image_transport: str = setting(
+        "raw", "Transport of the colour image", choices=("raw", "compressed")
+    )
+    depth_transport: str = setting(
+        "raw", "Transport of the depth image", choices=("raw", "compressedDepth")
+    )
+    rectified: str = setting(
+        "auto",
+        "Whether images are free of lens distortion; auto: if the topic's name has image_rect",
+        choices=("auto", "yes", "no"),
+    )
+    labels_per_instance: bool = setting(True, "Ids of the label image are objects, not classes")
+    clock_jump: str = setting(
+        "reset", "What becomes of the map when image stamps run back", choices=("reset", "keep")
+    )
+    transform_cache: float = setting(30.0, "Seconds of TF kept", low=1.0, high=3600.0)
+    objects_period: float = setting(
+        0.1, "Least time between messages on ~/objects and ~/markers [s]", low=0.0, high=60.0
+    )
+    graph_period: float = setting(
+        0.5, "Least time between messages on ~/scene_graph [s]", low=0.0, high=60.0
+    )
+    watchdog_period: float = setting(
+        5.0, "After this long without input it is said what is missing [s]", low=0.5, high=600.0
+    )
+    input: AssemblerConfig = field(default_factory=AssemblerConfig)

@@ -1,0 +1,56 @@
+"""Boxes and names for RViz, with deletion of what is gone."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterable
+
+from geometry_msgs.msg import Point, Vector3
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from spatial_vlm_ros.nodes.conversions import header, yaw_quaternion
+from spatial_vlm_ros.scene.graph import SceneObject
+
+_GOLDEN = 0.618033988749895  # steps of this share of the colour circle never come close again
+
+
+class Markers:
+    """Makes marker messages that also delete the objects of earlier ones."""
+
+    def __init__(self) -> None:
+        self._shown: set[int] = set()
+
+    def message(self, items: Iterable[SceneObject], stamp_ns: int, frame: str) -> MarkerArray:
+        """Markers of ``items``, and deletion of those shown before that are not among them."""
+        items = list(items)
+        its_header, now = header(stamp_ns, frame), {item.id for item in items}
+        markers = [marker for item in items for marker in _markers(item, its_header)]
+        for gone in self._shown - now:
+            for namespace in ("boxes", "names"):
+                markers.append(
+                    Marker(header=its_header, ns=namespace, id=gone, action=Marker.DELETE)
+                )
+        self._shown = now
+        return MarkerArray(markers=markers)
+
+
+def _markers(item: SceneObject, its_header: Header) -> tuple[Marker, Marker]:
+    box = item.box
+    red, green, blue = colorsys.hsv_to_rgb(item.id * _GOLDEN % 1.0, 0.7, 0.95)
+    cube = Marker(header=its_header, ns="boxes", id=item.id, type=Marker.CUBE, action=Marker.ADD)
+    cube.pose.position = Point(x=float(box.x), y=float(box.y), z=float(box.z))
+    cube.pose.orientation = yaw_quaternion(box.yaw)
+    # RViz refuses a size of 0
+    cube.scale = Vector3(**{a: max(float(s), 1e-3) for a, s in zip("xyz", box.size, strict=True)})
+    cube.color = ColorRGBA(r=red, g=green, b=blue, a=0.35)
+    name = Marker(
+        header=its_header, ns="names", id=item.id, type=Marker.TEXT_VIEW_FACING, action=Marker.ADD
+    )
+    top = float(box.z + box.height / 2) + 0.08
+    name.pose.position = Point(x=float(box.x), y=float(box.y), z=top)
+    name.pose.orientation.w = 1.0
+    name.scale.z = 0.1
+    name.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+    name.text = f"{item.label} {item.id}"
+    return cube, name

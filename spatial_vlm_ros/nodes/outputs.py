@@ -1,0 +1,87 @@
+"""What the mapper publishes of its map: boxes, markers, scene graph and the scene's TF frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import TransformStamped
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from visualization_msgs.msg import MarkerArray
+
+from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes.conversions import (
+    detections_message,
+    graph_message,
+    header,
+    transform_message,
+)
+from spatial_vlm_ros.nodes.inputs import OVERRIDABLE
+from spatial_vlm_ros.nodes.mapper_config import MapperConfig
+from spatial_vlm_ros.nodes.markers import Markers
+from spatial_vlm_ros.scene.graph import SceneGraph
+from spatial_vlm_ros.tf import tf2
+
+
+class Outputs:
+    """Publishes a scene that has changed, each topic no more often than its period allows."""
+
+    def __init__(self, node: LifecycleNode, config: MapperConfig) -> None:
+        self._node, self._config, self._markers = node, config, Markers()
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._boxes = self._publisher(ros.Detection3DArray, "~/objects", QoSProfile(depth=10))
+        self._shapes = self._publisher(MarkerArray, "~/markers", QoSProfile(depth=10))
+        self._graph = self._publisher(ros.SceneGraph, "~/scene_graph", latched)
+        self._broadcaster = tf2.StaticTransformBroadcaster(node)
+        self._tied: NDArray[np.float64] | None = None
+        self._last = {"objects": 0.0, "graph": 0.0}
+        self.pending: set[str] = set()
+
+    def close(self) -> None:
+        """Stop publishing."""
+        for publisher in (self._boxes, self._shapes, self._graph):
+            self._node.destroy_publisher(publisher)
+
+    def changed(self) -> None:
+        """The scene is not the one that was published."""
+        self.pending = {"objects", "graph"}
+
+    def publish(self, scene: Callable[[], SceneGraph]) -> None:
+        """Publish what is pending and due; ``scene`` is asked only then."""
+        now = time.monotonic()
+        due = {name for name in self.pending if now - self._last[name] >= self._period(name)}
+        if not due:
+            return
+        self.pending -= due
+        self._last |= dict.fromkeys(due, now)
+        snapshot, frame = scene(), self._config.scene_frame
+        if "graph" in due:
+            self._graph.publish(graph_message(snapshot, frame, self._config.fixed_frame))
+        if "objects" in due:
+            present, stamp = snapshot.present(), snapshot.stamp_ns
+            self._boxes.publish(detections_message(present, stamp, frame))
+            self._shapes.publish(self._markers.message(present, stamp, frame))
+
+    def tie(self, T_fixed_scene: NDArray[np.float64] | None, stamp_ns: int) -> None:
+        """Broadcast where the scene frame is, if that is new."""
+        if T_fixed_scene is None or T_fixed_scene is self._tied:
+            return
+        self._tied = T_fixed_scene
+        message = TransformStamped(
+            header=header(stamp_ns, self._config.fixed_frame),
+            child_frame_id=self._config.scene_frame,
+            transform=transform_message(T_fixed_scene),
+        )
+        self._broadcaster.sendTransform(message)
+
+    def _period(self, name: str) -> float:
+        return float(self._node.get_parameter(f"{name}_period").value)
+
+    def _publisher(self, kind: Any, topic: str, qos: QoSProfile) -> Any:
+        options = QoSOverridingOptions(OVERRIDABLE)
+        return self._node.create_publisher(kind, topic, qos, qos_overriding_options=options)

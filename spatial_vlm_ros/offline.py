@@ -1,0 +1,77 @@
+"""Maps a recording without ROS: a bag or folder in, scene, pictures and a table out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.drawing import Album, save_picture, top_down
+from spatial_vlm_ros.memory import SpatialMemory
+from spatial_vlm_ros.scene.graph import SceneGraph
+from spatial_vlm_ros.scene_frame import inverse
+from spatial_vlm_ros.sources import open_source
+
+
+def map_recording(
+    path: Path, output: Path, limit: int | None = None, up: str = "z", **names: str | None
+) -> None:
+    """Map ``path``, write scene.json, scene.png and overlay.png to ``output``, print the objects.
+
+    ``names`` are those of :func:`spatial_vlm_ros.sources.open_source`; at most ``limit`` frames
+    are used; ``up`` is the axis of the fixed frame that points up. ``ValueError`` says why no
+    frame could be used.
+    """
+    source = open_source(path, **names)
+    memory = SpatialMemory(MemoryConfig(instances=source.instances, up=up))
+    path_fixed: list[NDArray[np.float64]] = []
+    times_ms: list[float] = []
+    refused: Counter[str] = Counter()
+    album = Album()
+    count = len(source) if limit is None else min(limit, len(source))
+    for frame in tqdm(islice(source, limit), "mapping", count, unit="frame", disable=None):
+        start = time.perf_counter()
+        try:
+            memory.observe(frame)
+        except ValueError as reason:
+            refused[str(reason)] += 1
+            continue
+        times_ms.append(1e3 * (time.perf_counter() - start))
+        path_fixed.append(frame.T_fixed_camera[:3, 3])
+        album.offer(frame)
+    for cause, number in source.dropped.items():
+        refused[f"{cause}: {source.details.get(cause, '')}"] += number
+    for text, number in refused.most_common():
+        print(f"{number} frames not used: {text}")
+    if memory.T_fixed_scene is None:
+        raise ValueError(f"no usable frame in {path}")
+    scene, T_scene_fixed = memory.graph(), inverse(memory.T_fixed_scene)
+    path_scene = np.array(path_fixed) @ T_scene_fixed[:3, :3].T + T_scene_fixed[:3, 3]
+    output.mkdir(parents=True, exist_ok=True)
+    memory.save(output, source.fixed_frame)
+    save_picture(output / "scene.png", top_down(scene, path_scene))
+    save_picture(output / "overlay.png", album.best_overlay(scene.present(), T_scene_fixed))
+    print_objects(scene)
+    median, p95 = np.percentile(times_ms, [50, 95]).tolist()
+    print(
+        f"{len(times_ms)} frames used, {median:.1f} ms a frame (median), {p95:.1f} ms (95 %), "
+        f"instances from {source.instances}; written: {output}"
+    )
+
+
+def print_objects(scene: SceneGraph) -> None:
+    """A table of the confirmed objects: boxes in the scene frame, metres and degrees."""
+    print(f"{'id':>4} {'label':16} {'colour':8} {'seen':>5}"
+          f"   {'x':>6} {'y':>6} {'z':>6}   {'l':>5} {'w':>5} {'h':>5} {'yaw':>5}")  # fmt: skip
+    for item in scene.present():
+        box = item.box
+        print(f"{item.id:4} {item.label:16.16} {item.colour:8}"
+              f" {item.observations:5}   {box.x:6.2f} {box.y:6.2f} {box.z:6.2f}"
+              f"   {box.length:5.2f} {box.width:5.2f} {box.height:5.2f}"
+              f" {np.degrees(box.yaw):5.0f}")  # fmt: skip

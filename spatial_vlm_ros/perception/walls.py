@@ -1,0 +1,225 @@
+"""Walls: large vertical planes with nothing behind them, remembered from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_vlm_ros.config import GeometricConfig
+from spatial_vlm_ros.perception.points import PointMap
+
+_UPRIGHT = 0.25  # a vertical surface's normal rises by less than this
+_AZIMUTHS = 72  # bins of the direction of vertical surfaces
+_OFFSET_BIN = 0.04  # metres
+_PARALLEL = 0.94  # cosine between the normals of a plane and of a surface on it (20 degrees)
+_BEHIND = 0.25  # share of the points beside a plane that may lie behind it (doorways, windows)
+_MARGIN = 0.4  # metres a wall is believed to go on beyond what was seen of it
+_THICK = 0.15  # metres behind its face that are a wall's body, as doorways show it
+_MAX_WALLS = 200
+_SHARP_RANGE = 4.5  # metres; planes are fitted to nearer points only
+_STEP = 3  # every third grid cell in both directions is enough to find a wall
+
+
+@dataclass
+class Wall:
+    """normal . p = offset, the normal level and towards the seen side; along and up: (2,) from
+    where to where it was seen, metres; weight: how well the plane is known.
+    """
+
+    normal: NDArray[np.float64]
+    offset: float
+    along: NDArray[np.float64]
+    up: NDArray[np.float64]
+    weight: float
+
+
+class Walls:
+    """The walls seen so far, in scene coordinates.
+
+    revision grows when one is added, moved or noticeably lengthened.
+    """
+
+    def __init__(self, config: GeometricConfig) -> None:
+        self.config = config
+        self.found: list[Wall] = []
+        self.revision = 0
+
+    def update(
+        self,
+        points: PointMap,
+        normals: NDArray[np.float32],
+        known: NDArray[np.bool_],
+        rest: NDArray[np.bool_],
+        floor_height: float | None,
+    ) -> None:
+        """Look for walls among the points of ``rest`` (h, w)."""
+        pick = (slice(None, None, _STEP), slice(None, None, _STEP))
+        rest, normal, depth = rest[pick], normals[pick], points.depth[pick]
+        upright = rest & known[pick] & (np.abs(normal[..., 2]) < _UPRIGHT)
+        upright &= depth < _SHARP_RANGE
+        if upright.sum() < 100:
+            return
+        everything = points.points_scene[pick]
+        position, normal, depth = everything[upright], normal[upright], depth[upright]
+        everything = everything[rest]
+        for wall in _planes(position, normal, depth):
+            near = np.abs(position @ wall.normal - wall.offset) < self.config.plane_distance
+            near &= normal @ wall.normal > _PARALLEL
+            if near.sum() < 50:
+                continue
+            _measure(wall, position[near])
+            if self._is_wall(wall, everything, floor_height):
+                self._remember(wall)
+
+    def contain(
+        self,
+        points: PointMap,
+        normals: NDArray[np.float32],
+        known: NDArray[np.bool_],
+        tolerance: NDArray[np.float32],
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(h, w) points on a wall within ``tolerance``, and those that are so beyond doubt."""
+        on_wall, surely = np.zeros((2, *points.depth.shape), np.bool_)
+        eye = points.T_scene_camera[:3, 3]
+        cells = np.flatnonzero(points.valid & (np.abs(normals[..., 2]) < 0.5))
+        position = points.points_scene.reshape(-1, 3)[cells]
+        normal, limit = normals.reshape(-1, 3)[cells], tolerance.reshape(-1)[cells]
+        unknown = ~known.reshape(-1)[cells]
+        for wall in self.found:
+            if eye @ wall.normal < wall.offset:
+                continue
+            axis = wall.normal.astype(np.float32)
+            distance = position @ axis - np.float32(wall.offset)
+            near = np.flatnonzero((distance < limit) & (distance > -_THICK))
+            along = position[near] @ _tangent(wall.normal).astype(np.float32)
+            near = near[(along > wall.along[0] - _MARGIN) & (along < wall.along[1] + _MARGIN)]
+            facing = normal[near] @ axis > _PARALLEL
+            distance, limits = distance[near], limit[near]
+            on = facing | unknown[near] | (distance < 0.5 * limits)  # its body, a jamb, too
+            on_wall.reshape(-1)[cells[near[on]]] = True
+            sure = facing & (np.abs(distance) < self.config.plane_distance)
+            surely.reshape(-1)[cells[near[sure]]] = True
+        return on_wall, surely
+
+    def _is_wall(
+        self, wall: Wall, everything: NDArray[np.float32], floor_height: float | None
+    ) -> bool:
+        """Large, or reaching higher than furniture does, and with nothing to be seen behind it."""
+        length, height = np.ptp(wall.along), np.ptp(wall.up)
+        large = length >= self.config.wall_length and height >= self.config.wall_height
+        tall = floor_height is not None and wall.up[1] > floor_height + self.config.wall_top
+        if not large and not (tall and height > 1.0):
+            return False
+        along = everything @ _tangent(wall.normal)
+        beside = (along > wall.along[0]) & (along < wall.along[1])
+        beside &= (everything[:, 2] > wall.up[0]) & (everything[:, 2] < wall.up[1])
+        behind = everything @ wall.normal < wall.offset - 0.1
+        return bool((beside & behind).sum() <= _BEHIND * max(beside.sum(), 1))
+
+    def _remember(self, new: Wall) -> None:
+        """Add a wall, or let it lengthen a known one; the better measured plane stays."""
+        for wall in self.found:
+            if not _same_plane(wall, new):
+                continue
+            ends = np.array([wall.along, new.along])
+            up = np.array([wall.up, new.up])
+            self.revision += abs(wall.offset - new.offset) > 0.01 and new.weight > wall.weight
+            if new.weight > wall.weight:
+                wall.normal, wall.offset, wall.weight = new.normal, new.offset, new.weight
+            wall.along = np.array([ends[:, 0].min(), ends[:, 1].max()])
+            self.revision += np.ptp(wall.along) > np.ptp(ends[0]) + 0.2
+            wall.up = np.array([up[:, 0].min(), up[:, 1].max()])
+            return
+        self.found = [*self.found, new][-_MAX_WALLS:]
+        self.revision += 1
+
+    def hold(self, points_scene: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(n,) whether points (n, 3) lie on a wall."""
+        result = np.zeros(len(points_scene), np.bool_)
+        for wall in self.found:
+            distance = points_scene @ wall.normal - wall.offset
+            on = (distance < self.config.plane_distance) & (distance > -_THICK)
+            along = points_scene @ _tangent(wall.normal)
+            result |= on & (along > wall.along[0] - _MARGIN) & (along < wall.along[1] + _MARGIN)
+        return result
+
+
+def _same_plane(a: Wall, b: Wall) -> bool:
+    """Whether the middle and the ends of ``b`` lie on ``a``."""
+    if a.normal @ b.normal < 0.97:
+        return False
+    places = np.append(b.along, b.along.mean())[:, None] * _tangent(b.normal)
+    places = places + b.normal * b.offset
+    return bool(np.all(np.abs(places @ a.normal - a.offset) < (0.15, 0.15, 0.06)))
+
+
+def _tangent(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([-normal[1], normal[0], 0.0])
+
+
+def _planes(
+    position: NDArray[np.float32], normal: NDArray[np.float32], depth: NDArray[np.float32]
+) -> list[Wall]:
+    """Candidates: peaks of direction, and of offset in each direction."""
+    area = depth**2
+    azimuth = np.arctan2(normal[:, 1], normal[:, 0])
+    turn = 2 * np.pi / _AZIMUTHS
+    index = np.round(azimuth / turn).astype(int) % _AZIMUTHS
+    histogram = np.bincount(index, area, _AZIMUTHS)
+    histogram = histogram + 0.5 * (np.roll(histogram, 1) + np.roll(histogram, -1))
+    result = []
+    for peak in np.argsort(-histogram)[:8]:
+        if histogram[peak] < max(histogram[peak - 1], histogram[(peak + 1) % _AZIMUTHS]):
+            continue
+        away = (azimuth - peak * turn + np.pi) % (2 * np.pi) - np.pi
+        near = np.abs(away) < 1.5 * turn
+        if near.sum() < 50:
+            continue
+        direction = np.average(normal[near, :2], axis=0, weights=area[near])
+        direction = np.append(direction / np.linalg.norm(direction), 0.0)
+        offset = position[near] @ direction
+        bins = np.floor(offset / _OFFSET_BIN).astype(int)
+        lowest = bins.min()
+        counts = np.convolve(np.bincount(bins - lowest, area[near]), [1, 1, 1], "same")
+        for best in np.argsort(-counts)[:3]:
+            middle = (best + lowest + 0.5) * _OFFSET_BIN
+            plane = np.abs(offset - middle) < 1.5 * _OFFSET_BIN
+            if plane.sum() > 50:
+                result.append(_refined(position[near][plane], depth[near][plane], direction))
+    return result
+
+
+def _refined(
+    points: NDArray[np.float32], depth: NDArray[np.float32], direction: NDArray[Any]
+) -> Wall:
+    """Least squares vertical plane through points (n, 3), on the side of ``direction``.
+
+    Its weight is the spread along the wall over the noise: how well its direction is known.
+    """
+    normal, limit, spread = direction, 1.5 * _OFFSET_BIN, np.zeros(2)
+    trust = 1 / np.maximum(depth, 0.5) ** 2  # area times inverse variance of the noise
+    offset = float(np.average(points @ normal, weights=trust))
+    for _ in range(3):
+        near = np.abs(points @ normal - offset) < limit
+        if near.sum() < 50:
+            break
+        weight = trust[near] / trust[near].sum()
+        middle = weight @ points[near, :2]
+        local = points[near, :2] - middle
+        spread, vectors = np.linalg.eigh((local * weight[:, None]).T @ local)
+        normal = np.append(vectors[:, 0], 0.0)
+        if normal @ direction < 0:
+            normal = -normal
+        points, trust, limit = points[near], trust[near], limit / 1.5
+        offset = float(normal[:2] @ middle)
+    ends = np.zeros(2)
+    return Wall(normal, offset, ends, ends, float(spread[1] * trust.sum()))
+
+
+def _measure(wall: Wall, points: NDArray[np.float32]) -> None:
+    """Set how far the wall was seen to reach, stray points left out."""
+    wall.along = np.percentile(points @ _tangent(wall.normal), (2, 98))
+    wall.up = np.percentile(points[:, 2], (2, 98))

@@ -1,0 +1,219 @@
+"""Which of these is closer, larger, or appeared first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_vlm_ros.reasoning import describe, measure, ranking, resolve
+from spatial_vlm_ros.reasoning.answer import Answer
+from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, phrase_text, reply
+from spatial_vlm_ros.reasoning.phrase import NounPhrase
+from spatial_vlm_ros.reasoning.resolve import Found
+from spatial_vlm_ros.reasoning.view import Unclear
+
+
+def closer(asked: Asked) -> Answer:
+    """Which of the objects offered is nearest to, or furthest from, another."""
+    anchor = _meant(asked.gaps["anchor"], asked)
+    offered = asked.offered()
+    found = [_meant([phrase], asked) for phrase in offered]
+    gaps = [_nearest_gaps(f, anchor) for f in found]
+    values = np.array([row.min() for row in gaps])
+    best = int(ranking.chosen(values, asked.gaps["near"], 1, 1)[0])
+    item = found[best].objects[int(gaps[best].argmin())]
+    sureness = ranking.sureness(values, np.array([best]), "distance")
+    said = [f"{phrase_text(p)} {describe.metres(d)}" for p, d in zip(offered, values, strict=True)]
+    most = "closest to" if asked.gaps["near"] < 0 else "furthest from"
+    text = f"{describe.name(item)} is {most} {describe.names(anchor.objects, 'or')} "
+    text += f"({', '.join(said)}).{_almost(sureness)}"
+    return reply(
+        "closer",
+        text,
+        phrase_text(offered[best]),
+        objects=[item],
+        based_on=[anchor, *found],
+        sureness=sureness,
+    )
+
+
+def closer_than(asked: Asked) -> Answer:
+    """Whether a is nearer to (or further from) the anchor than b."""
+    anchor, a, b = (resolve.place(asked.gaps[name], asked.view) for name in ("anchor", "a", "b"))
+    values = np.array([measure.gap(f.objects[0], anchor.objects[0]) for f in (a, b)])
+    true = asked.gaps["near"] * (values[0] - values[1]) > 0
+    sureness = ranking.sureness(values, np.array([0]), "distance")
+    text = f"{'Yes' if true else 'No'}: {describe.name(a.objects[0])} is "
+    text += f"{describe.metres(values[0])} from {describe.name(anchor.objects[0])}, "
+    text += f"{describe.name(b.objects[0])} {describe.metres(values[1])}.{_almost(sureness)}"
+    return _yes_no("closer", true, text, [a, b, anchor], sureness)
+
+
+def larger(asked: Asked) -> Answer:
+    """Which of the objects offered is the biggest, tallest, ..."""
+    offered = asked.offered()
+    found = [resolve.one([phrase], asked.view) for phrase in offered]
+    items = [f.objects[0] for f in found]
+    measured, sign = asked.gaps["more"]
+    values = ranking.values(items, measured, (), asked.view)[0]
+    best = int(ranking.chosen(values, sign, 1, 1)[0])
+    sureness = ranking.sureness(values, np.array([best]), measured)
+    text = f"{describe.name(items[best])}: {measured} {_sizes(offered, values, measured)}."
+    text += _almost(sureness)
+    value = phrase_text(offered[best])
+    return reply("compare", text, value, objects=[items[best]], based_on=found, sureness=sureness)
+
+
+def larger_than(asked: Asked) -> Answer:
+    """Whether a is bigger, taller, ... than b."""
+    a, b = (resolve.one(asked.gaps[name], asked.view) for name in "ab")
+    measured, sign = asked.gaps["more"]
+    values = ranking.values([a.objects[0], b.objects[0]], measured, (), asked.view)[0]
+    true = sign * (values[0] - values[1]) > 0
+    sureness = ranking.sureness(values, np.array([0]), measured)
+    phrases = (asked.gaps["a"][0], asked.gaps["b"][0])
+    text = f"{'Yes' if true else 'No'}: {measured} {_sizes(phrases, values, measured)}."
+    return _yes_no("compare", true, text + _almost(sureness), [a, b], sureness)
+
+
+def _sizes(phrases: Sequence[NounPhrase], values: NDArray[np.float64], measured: str) -> str:
+    unit = "m3" if measured == "volume" else "m"
+    said = [f"{phrase_text(p)} {x:.2f} {unit}" for p, x in zip(phrases, values, strict=True)]
+    return ", ".join(said)
+
+
+def _almost(sureness: float) -> str:
+    return "" if sureness == 1.0 else " But the difference is within measuring error."
+
+
+def _yes_no(kind: str, true: bool, text: str, based_on: Sequence[Found], sureness: float) -> Answer:
+    value, objects = "yes" if true else "no", [f.objects[0] for f in based_on[:2]]
+    return reply(kind, text, value, objects=objects, based_on=based_on, sureness=sureness)
+
+
+def _meant(readings: Sequence[NounPhrase], asked: Asked) -> Found:
+    """The robot or one object, or several where the closest is meant."""
+    return resolve.place(readings, asked.view, several=asked.view.closest_of_many)
+
+
+def _nearest_gaps(found: Found, anchors: Found) -> NDArray[np.float64]:
+    """(n,) metres from each object found to the anchor nearest to it."""
+    return np.min([measure.gaps(found.objects, anchor) for anchor in anchors.objects], axis=0)
+
+
+def first(asked: Asked) -> Answer:
+    """Which was seen first or last, by the stamp of the first image that showed it."""
+    if "x" in asked.gaps:
+        found = [resolve.some(asked.gaps["x"], asked.view)]
+        items = list(found[0].objects)
+        names = [describe.bare(item) for item in items]
+    else:
+        offered = asked.offered()
+        found = [resolve.some([phrase], asked.view) for phrase in offered]
+        items = [min(f.objects, key=lambda o: o.first_seen_ns) for f in found]
+        names = [phrase_text(phrase) for phrase in offered]
+    stamps = np.array([item.first_seen_ns for item in items])
+    best = int(stamps.argmin() if asked.gaps["when"] == "first" else stamps.argmax())
+    tie = int((stamps == stamps[best]).sum()) > 1
+    text = f"{describe.name(items[best])} appeared {asked.gaps['when']}"
+    text += ", together with another." if tie else "."
+    return reply(
+        "appearance",
+        text,
+        names[best],
+        objects=[items[best]],
+        based_on=found,
+        sureness=0.5 if tie else 1.0,
+    )
+
+
+def order(asked: Asked) -> Answer:
+    """The order in which things, or the first of each category, were first seen."""
+    offered = asked.offered()
+    found = [resolve.some([phrase], asked.view) for phrase in offered]
+    items = [min(f.objects, key=lambda o: o.first_seen_ns) for f in found]
+    ranks = sorted(range(len(items)), key=lambda i: items[i].first_seen_ns)
+    value = ", ".join(phrase_text(offered[i]) for i in ranks)
+    tie = len({item.first_seen_ns for item in items}) < len(items)
+    text = f"In this order: {describe.names([items[i] for i in ranks], 'then')}."
+    return reply(
+        "appearance",
+        text,
+        value,
+        objects=[items[i] for i in ranks],
+        based_on=found,
+        sureness=0.5 if tie else 1.0,
+    )
+
+
+def before(asked: Asked) -> Answer:
+    """Whether a was first seen before (or after) b."""
+    a, b = (resolve.some(asked.gaps[name], asked.view) for name in "ab")
+    stamp_a, stamp_b = (min(o.first_seen_ns for o in f.objects) for f in (a, b))
+    if stamp_a == stamp_b:
+        raise Unclear("Both appeared in the same image.")
+    true = (stamp_a < stamp_b) == (asked.gaps["when"] == "first")
+    seconds = abs(stamp_a - stamp_b) / 1e9
+    text = f"{'Yes' if true else 'No'}: {describe.name(a.objects[0])} appeared {seconds:.1f} s "
+    text += f"{'before' if stamp_a < stamp_b else 'after'} {describe.name(b.objects[0])}."
+    return _yes_no("appearance", true, text, [a, b], 1.0)
+
+
+_OF = "which|what|who of? these|those|the_following|the? objects|things|items|categories|ones|two?"
+
+KINDS = (
+    Kind(
+        "closer",
+        closer,
+        f"{_OF} {{list:list}} is|are|stands|lies the? {{near:nearness}} away? to|from? {{anchor}}",
+        "which|what|who is|are the? {near:nearness} away? to|from? {anchor} {list:list}",
+        "is|are {list:list} the? {near:nearness} away? to|from? {anchor}",
+        "{list:list} which|what of_them|one? is|are the? {near:nearness} to|from? {anchor}",
+        "which|what of these|those|the_following objects|things|items|ones? is|are the? "
+        "{near:nearness} away? to|from? {anchor}",
+    ),
+    Kind(
+        "closer",
+        closer_than,
+        "is|are {a} {near:nearness} away? to|from? {anchor} than {b}",
+        "is|are {a} {near:nearness} away? than {b} to|from {anchor}",
+    ),
+    Kind(
+        "compare",
+        larger,
+        f"{_OF} {{list:list}} is|are|has the? {{more:more}}",
+        "which|what|who is|are the? {more:more} object|thing|one? {list:list}",
+        "is|are {list:list} the? {more:more}",
+        "which|what of these|those|the_following objects|things|items|ones? is|are the? "
+        "{more:more}",
+    ),
+    Kind("compare", larger_than, "is|are {a} {more:more} than {b}"),
+    Kind(
+        "appearance",
+        order,
+        "what|which will_be|is|was the? first_time? appearance order of the_following? "
+        "categories|objects|things? here? {list:list}",
+        "what|which will_be|is|was the? order of? the? first? appearance|appearances of "
+        "the_following? categories|objects? {list:list}",
+        "in what|which order did|do|have|were {list:list} appear|appeared|come|seen first? here?",
+        "in what|which order did|do you see {list:list} here?",
+    ),
+    Kind(
+        "appearance",
+        first,
+        "which|what|who of? these? objects|things? {when:seen} {list:list}",
+        f"{_OF} {{list:list}} {{when:seen}} here?",
+        "which|what {x} {when:seen} here?",
+        "which|what of these|those|the_following objects|things|items|categories? {when:seen}",
+        "did|was|were {list:list} {when:seen}",
+    ),
+    Kind(
+        "appearance",
+        before,
+        "did|was|were|has|have {a} appear|appeared|come|seen|show_up {when:before} {b}",
+        "did|have|had you see|seen|notice {a} {when:before} {b}",
+        "did you see {a} {when:before} you_saw? {b}",
+    ),
+)

@@ -1,0 +1,103 @@
+"""Which way: for one who stands by an object and faces another, and from the robot itself."""
+
+from __future__ import annotations
+
+from spatial_vlm_ros.reasoning import describe, measure, relate, resolve
+from spatial_vlm_ros.reasoning.answer import Answer
+from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
+from spatial_vlm_ros.reasoning.phrase import ROBOT
+from spatial_vlm_ros.reasoning.sides import read_sides
+from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear
+
+#: Nearer centres than this give no direction to face [m].
+FACING_M = 0.1
+
+
+def standing(asked: Asked) -> Answer:
+    """Standing by a, facing b: where is c. Centres seen from above, as in VSI-Bench."""
+    found = [resolve.one(asked.gaps[name], asked.view) for name in "abc"]
+    a, b, c = (f.objects[0] for f in found)
+    if len({a.id, b.id, c.id}) < 3:
+        raise Unclear("Where to stand, what to face and what to find must be three things.")
+    place, facing, target = (item.box.center[:2] for item in (a, b, c))
+    if measure.level(place, facing) < FACING_M or measure.level(place, target) < FACING_M:
+        raise Unclear(f"{describe.name(a)} is in the same place, seen from above.")
+    degrees = measure.bearing(place, facing - place, target)
+    names = _offered(asked)
+    value, margin = measure.sector(degrees, names)
+    text = f"standing by {describe.name(a)} and facing {describe.name(b)}, {describe.name(c)} is "
+    text += _said(value, degrees)
+    sureness = relate.sureness(margin)
+    return reply("direction", text, value, objects=[c], based_on=found, sureness=sureness)
+
+
+def from_robot(asked: Asked) -> Answer:
+    """On which side of the robot, or of an object as the robot sees it."""
+    subject = resolve.one(asked.gaps["c"], asked.view)
+    anchor = resolve.place(asked.gaps.get("anchor", [ROBOT]), asked.view)
+    item, around = subject.objects[0], anchor.objects[0]
+    if item.id == around.id:
+        raise Unclear(f"{describe.name(item)} has no side of itself to be on.")
+    degrees = relate.seen_bearing(item, around, asked.view)
+    value, margin = measure.sector(degrees, _offered(asked))
+    if around.id == ROBOT_ID:
+        text = f"{describe.name(item)} is {_said(value, degrees, 'my')}"
+    else:
+        text = f"seen from where I am, {describe.name(item)} is on the {value} side of "
+        text += f"{describe.name(around)}."
+    sureness = relate.sureness(margin)
+    based_on = [subject, anchor]
+    return reply("direction", text, value, objects=[item], based_on=based_on, sureness=sureness)
+
+
+def _offered(asked: Asked) -> tuple[str, ...]:
+    """The directions to choose from: in the question, in its options, else all eight."""
+    if "sides" in asked.gaps:
+        return tuple(asked.gaps["sides"])
+    options = [o.lower().replace("-", " ").strip(" .") for o in asked.wording.options.values()]
+    return read_sides(" or ".join(options).split()) or measure.EIGHT
+
+
+def _said(value: str, degrees: float, whose: str = "the") -> str:
+    where = {"front": "in front", "behind": "behind", "back": "at the back", "ahead": "ahead"}
+    side = where.get(value, f"to {whose} {value}")
+    turn = "left" if degrees > 0 else "right"
+    return f"{side}: {abs(degrees):.0f} degrees to the {turn}."
+
+
+_STAND = (
+    "if|when|while|suppose|imagine|assume|say? that? i|you|we|someone|one? am|are|is|were|was? "
+    "standing_by|standing_at|standing_next_to|standing_near|standing_beside|standing_close_to|"
+    "stand_by|stand_at|stand_next_to|stand_near|stand_beside|stood_by|stood_at|at|by|beside|near|"
+    "positioned_at|positioned_by|located_at|standing|from {a} "
+    "and|while? i|you|we? am|are? facing|face|faced|looking_at|looking_toward|looking_towards|"
+    "looking_to|look_at|turned_to|turned_towards|facing_towards|facing_toward|facing_to {b} then?"
+)
+_WHICH_WAY = (
+    "in? on? to? which|what {sides:ways} of_me|of_mine|from_me|"
+    "relative_to_me? would_i_find|do_i_find|will_i_find|is|are|lies"
+)
+
+KINDS = (
+    Kind(
+        "direction",
+        standing,
+        f"{_STAND} is|are|would|will {{c}} be? {{sides:sides}}",
+        f"{_STAND} is|are|would|will {{c}} be? {{sides:sides}} {{reference}}",
+        f"{_STAND} where is|are|would|will {{c}} be?",
+        f"{_STAND} where is|are|would|will {{c}} be? {{sides:sides}}",
+        f"{_STAND} where do|would|will|can i|you find {{c}}",
+        f"{_STAND} {_WHICH_WAY} {{c}} in|on|to?",
+        f"is|are {{c}} {{sides:sides}} {_STAND}",
+        f"where is|are {{c}} {_STAND}",
+        f"{_WHICH_WAY} {{c}} {_STAND}",
+    ),
+    Kind(
+        "direction",
+        from_robot,
+        "is|are {c} {sides:sides}",
+        "is|are {c} {sides:sides} {anchor}",
+        f"{_WHICH_WAY} {{c}} in|on|to? from_me|relative_to_me|from_here|from_you|of_me?",
+        "where is|are {c} relative_to|from|with_respect_to {anchor}",
+    ),
+)

@@ -1,0 +1,115 @@
+"""What a kind of question is: the sentences that ask it, and how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from spatial_vlm_ros.reasoning import measure
+from spatial_vlm_ros.reasoning import vocabulary as v
+from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
+from spatial_vlm_ros.reasoning.lexicon import split_words
+from spatial_vlm_ros.reasoning.parser import Parser
+from spatial_vlm_ros.reasoning.pattern import Bindings, Pattern
+from spatial_vlm_ros.reasoning.phrase import NounPhrase
+from spatial_vlm_ros.reasoning.resolve import Found
+from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
+from spatial_vlm_ros.reasoning.wording import Wording
+from spatial_vlm_ros.scene.graph import SceneObject
+
+_NEARNESS = {word: s for word, (measured, s) in v.SUPERLATIVES.items() if measured == "distance"}
+_MORE = {
+    word: rank for word, rank in v.SUPERLATIVES.items() if rank[0] not in ("distance", "bearing")
+}
+#: Word tables that patterns may name.
+TABLES: dict[str, dict[str, Any]] = {
+    "colour": dict(v.COLOURS),
+    "measure": dict(v.MEASURES),
+    "nearness": _NEARNESS,
+    "more": _MORE,
+    "seen": {
+        f"{seen} {first}": "first" if first in ("first", "earliest", "sooner") else "last"
+        for seen in (
+            "appeared|appears|appear|came|comes|showed up|was seen|were seen|did you see|was"
+            "|did i see|is seen|have you seen|was noticed|did you notice|is"
+        ).split("|")
+        for first in ("first", "earliest", "sooner", "last", "latest")
+    },
+    "ways": {
+        "side": ("left", "right"),
+        "direction": measure.EIGHT,
+        "way": measure.EIGHT,
+        "quadrant": ("front-left", "front-right", "back-left", "back-right"),
+    },
+    "before": {"before": "first", "earlier than": "first", "after": "last", "later than": "last"},
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that fits a pattern: what fills its gaps, and the scene it is about."""
+
+    gaps: Bindings
+    wording: Wording
+    view: View
+
+    def offered(self) -> tuple[NounPhrase, ...]:
+        """The objects to choose from: those listed, else the options. ``Unclear`` if none are."""
+        if "list" in self.gaps:
+            return tuple(self.gaps["list"][0])
+        phrases = []
+        for option in self.wording.options.values():
+            words = tuple(w for w in split_words(option.strip(" .,;")) if w)
+            parser = Parser(words, self.view.lexicon, guess=True)
+            phrases += parser.noun_phrases(0, len(words))[:1]
+        if len(phrases) < 2:
+            raise Unclear("Between which objects? Name at least two.")
+        return tuple(phrases)
+
+
+class Kind:
+    """``name`` is Answer.kind; ``answer`` may raise ``Unclear`` to refuse with a reason."""
+
+    def __init__(self, name: str, answer: Callable[[Asked], Answer], *patterns: str) -> None:
+        self.name, self.answer = name, answer
+        self.patterns = tuple(Pattern(text, TABLES) for text in patterns)
+
+
+def reply(
+    kind: str,
+    text: str,
+    value: float | str | None = None,
+    *,
+    objects: Iterable[SceneObject] = (),
+    based_on: Iterable[Found] = (),
+    unit: str = "",
+    sureness: float = 1.0,
+    goal: GoalPose | None = None,
+) -> Answer:
+    """An answer about ``objects`` that rests on them and on everything in ``based_on``.
+
+    Its confidence is that of the least sure object found, times ``sureness``.
+    """
+    ids = [item.id for item in objects if item.id != ROBOT_ID]
+    evidence, confidence = set(ids), 1.0
+    for found in based_on:
+        evidence |= found.evidence | {item.id for item in found.objects}
+        confidence = min(confidence, found.confidence)
+    return Answer(
+        text=text[:1].upper() + text[1:],
+        answered=True,
+        kind=kind,
+        value=value,
+        unit=unit,
+        objects=tuple(dict.fromkeys(ids)),
+        evidence=tuple(sorted(evidence - {ROBOT_ID})),
+        goal=goal,
+        confidence=round(confidence * sureness, 4),
+    )
+
+
+def phrase_text(phrase: NounPhrase) -> str:
+    """A phrase as it was typed, without its article."""
+    words = phrase.text.split(" ")
+    return " ".join(words[1:] if words[0] in ("the", "a", "an") else words)

@@ -1,0 +1,116 @@
+"""How far, how long, how large."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spatial_vlm_ros.reasoning import describe, measure, resolve
+from spatial_vlm_ros.reasoning.answer import Answer
+from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
+from spatial_vlm_ros.reasoning.phrase import ROBOT
+from spatial_vlm_ros.reasoning.resolve import Found
+from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear
+
+
+def distance(asked: Asked) -> Answer:
+    """Metres between the nearest points of two boxes; the robot is a pole under its camera."""
+    a, b = _two(asked)
+    pairs = [(measure.gap(p, q), p, q) for p in a.objects for q in b.objects if p.id != q.id]
+    if not pairs:
+        raise Unclear(f"Both are {describe.names(a.objects)}: there is no distance to measure.")
+    metres, one, other = min(pairs, key=lambda pair: pair[0])
+    if one.id == ROBOT_ID:
+        one, other = other, one
+    value, unit = _in_unit(metres, asked.wording.unit)
+    text = f"{describe.name(one)} is {value:.2f} {unit} from {describe.name(other)}"
+    text += ", measured between their closest points."
+    return reply("distance", text, value, unit=unit, objects=[one, other], based_on=[a, b])
+
+
+def _two(asked: Asked) -> tuple[Found, Found]:
+    """What is measured from and to: one object each, unless the closest of many is meant."""
+    gaps, view = asked.gaps, asked.view
+    if "pair" in gaps:  # "between the two chairs"
+        found = resolve.some(gaps["pair"], view)
+        if len(found.objects) != 2:
+            raise resolve.ambiguous(gaps["pair"][0].name, found.objects, view)
+        return replace(found, objects=found.objects[:1]), replace(found, objects=found.objects[1:])
+    if "list" in gaps:
+        ends = [[phrase] for phrase in gaps["list"][0]]
+        if len(ends) > 2:
+            raise Unclear("A distance is between two objects; more are named.")
+    else:
+        ends = [gaps["a"], gaps.get("b", [ROBOT])]
+    a, b = (resolve.place(end, view, several=view.closest_of_many) for end in ends)
+    return a, b
+
+
+def _in_unit(metres: float, unit: str) -> tuple[float, str]:
+    return (100 * metres, "cm") if unit == "cm" else (metres, "m")
+
+
+def size(asked: Asked) -> Answer:
+    """A side of an object, the longest where none is named."""
+    found = resolve.one(asked.gaps["x"], asked.view)
+    item = found.objects[0]
+    measured = asked.gaps.get("measure", "longest side")
+    box = item.box.canonical()
+    sides = f"{box.length:.2f} m long, {box.width:.2f} m wide and {box.height:.2f} m high"
+    if measured == "volume":
+        value, unit, shown = box.volume, "m3", f"{box.volume:.3f} m3"
+    else:
+        value, unit = _in_unit(measure.side(box, measured), asked.wording.unit)
+        shown = f"{value:.2f} {unit}"
+    text = f"the {measured} of {describe.name(item)} is {shown}: it is {sides}."
+    return reply("size", text, value, unit=unit, objects=[item], based_on=[found])
+
+
+def room_size(asked: Asked) -> Answer:
+    """Square metres of known floor."""
+    floor = asked.view.scene.floor
+    if floor is None or not floor.seen.any():
+        raise Unclear("I have seen no floor yet, so I cannot tell how large the room is.")
+    area = measure.room_area(floor, asked.view.objects)
+    text = f"The floor I know, with what stands on it, is {area:.1f} square metres."
+    return reply("room_size", text, area, unit="m2", objects=())
+
+
+KINDS = (
+    Kind(
+        "room_size",
+        room_size,
+        "how big|large is the|this room|house|apartment|flat|space|place|area|floor|scene here?",
+        "what_is? the? size|area|floor_area|surface|surface_area|floor_space here",
+        "what_is? the? size|area|floor_area of the|this room|house|space|floor|rooms here?",
+        "how_many square_meters|square_metres|m2 is|are|has|does|do the|this? room|here have?",
+    ),
+    Kind(
+        "distance",
+        distance,
+        "how far|distant away? is|are {a} away? from|to {b}",
+        "how close|near is|are {a} to {b}",
+        "how far is_it from {a} to {b}",
+        "how far from {a} to|is {b}",
+        "how far apart is|are {list:list}",
+        "how far apart is|are {pair}",
+        "how_many meters|metres|centimeters is|are {a} away? from {b}",
+        "what_is? the? shortest|minimum|closest? distance|gap|separation|space between {list:list}",
+        "what_is? the? shortest|minimum|closest? distance|gap|separation|space between {pair}",
+        "what_is? the? shortest|minimum|closest? distance from {a} to {b}",
+        "what_is? the? shortest|minimum|closest? distance of|to {a} from|to {b}",
+        "what_is? the? distance to {a}",
+        "how_much space|room|distance is there? between {list:list}",
+        "how far|distant away? is|are {a} away?",
+        "how far away? is|are {a} away? from here",
+    ),
+    Kind(
+        "size",
+        size,
+        "what_is? the? length of? the? longest|largest|biggest dimension|side|edge "
+        "length? width? or? height? of {x}",
+        "how {measure:measure} is|are {x}",
+        "what_is? the? {measure:measure} of {x}",
+        "what_are|what_is? the? dimensions|measurements of {x}",
+        "what {measure:measure} is|are|has {x}",
+    ),
+)

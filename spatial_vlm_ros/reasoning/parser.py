@@ -1,0 +1,226 @@
+"""Reads noun phrases and clauses of place from words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from spatial_vlm_ros.reasoning import vocabulary as v
+from spatial_vlm_ros.reasoning.lexicon import Lexicon, Noun, Words
+from spatial_vlm_ros.reasoning.phrase import ROBOT, Clause, Clauses, NounPhrase, Rank
+from spatial_vlm_ros.reasoning.vocabulary import singular
+
+#: Readings kept of one stretch of words: their number grows exponentially with its clauses.
+MOST_READINGS = 4
+#: Words an unknown noun may have.
+_UNKNOWN_WORDS = 3
+
+
+def _table(phrases: dict[str, tuple[str, ...]]) -> list[tuple[Words, str]]:
+    """(words, meaning) with the longest phrases first."""
+    rows = [(tuple(p.split()), meaning) for meaning, ways in phrases.items() for p in ways]
+    return sorted(rows, key=lambda row: -len(row[0]))
+
+
+_RELATIONS = _table(v.RELATIONS)
+_ROBOT_RELATIONS = _table(v.ROBOT_RELATIONS)
+_POSTURES = sorted((tuple(p.split()) for p in v.POSTURE), key=len, reverse=True)
+_DETERMINER_WORDS = sorted((tuple(d.split()) for d in v.DETERMINERS), key=len, reverse=True)
+_ROBOT_WORDS = sorted((tuple(r.split()) for r in v.ROBOT), key=len, reverse=True)
+
+
+@dataclass
+class Parser:
+    """All readings of stretches of ``words`` as noun phrases, clauses and lists of them.
+
+    ``guess`` also accepts nouns of no list, so that they can be named in a refusal. Readings come
+    in order of preference: a clause belongs to the nearest noun before it.
+    """
+
+    words: Words
+    lexicon: Lexicon
+    guess: bool = False
+    _seen: dict[tuple[int, int], list[NounPhrase]] = field(default_factory=dict)
+    _seen_clauses: dict[tuple[int, int], list[Clauses]] = field(default_factory=dict)
+
+    def noun_phrases(self, start: int, end: int) -> list[NounPhrase]:
+        """Readings of exactly ``words[start:end]`` as one noun phrase."""
+        key = (start, end)
+        if key not in self._seen:
+            self._seen[key] = []  # a phrase cannot contain itself
+            if 0 < end - start and "," not in self.words[start:end]:
+                self._seen[key] = list(islice(self._read(start, end), MOST_READINGS))
+        return self._seen[key]
+
+    def clauses(self, start: int, end: int) -> list[Clauses]:
+        """Readings of exactly ``words[start:end]`` as one or more clauses of place."""
+        if "," in self.words[start:end]:
+            return []
+        return [found for found in self._clauses(start, end) if found]
+
+    def lists(self, start: int, end: int) -> list[tuple[NounPhrase, ...]]:
+        """Readings of ``words[start:end]`` as two or more phrases joined by commas, and, or."""
+        return [found for found in self._lists(start, end) if len(found) > 1]
+
+    def _lists(self, start: int, end: int) -> Iterator[tuple[NounPhrase, ...]]:
+        for first in self.noun_phrases(start, end)[:1]:
+            yield (first,)
+        for cut in range(start + 1, end - 1):
+            if self.words[cut] not in (",", "and", "or"):
+                continue
+            heads = self.noun_phrases(start, cut)
+            if not heads:
+                continue
+            after = cut
+            while after < end and self.words[after] in (",", "and", "or"):
+                after += 1
+            for rest in self._lists(after, end):
+                yield (heads[0], *rest)
+                break
+
+    def _read(self, start: int, end: int) -> Iterator[NounPhrase]:
+        for words in _ROBOT_WORDS:
+            if self.words[start:end] == words:
+                yield ROBOT
+        determiner, at = self._determiner(start, end)
+        yield from self._modified(start, at, end, NounPhrase("", Noun(""), determiner=determiner))
+
+    def _determiner(self, start: int, end: int) -> tuple[str, int]:
+        for words in _DETERMINER_WORDS:
+            if self._has(words, start, end):
+                return " ".join(words), start + len(words)
+        return "", start
+
+    def _modified(self, start: int, at: int, end: int, so_far: NounPhrase) -> Iterator[NounPhrase]:
+        """Adjectives, then the noun, then clauses."""
+        if at >= end:
+            return
+        word = self.words[at]
+        for described in self._adjective(word, so_far):
+            yield from self._modified(start, at + 1, end, described)
+        for length, noun in self._nouns(at, end):
+            many = singular(self.words[at + length - 1]) != self.words[at + length - 1]
+            text = " ".join(self.words[start:end])
+            phrase = replace(so_far, text=text, noun=noun, many=many)
+            for clauses in self._clauses(at + length, end):
+                yield phrase.placed(clauses)
+            yield from self._measured_from(phrase, at + length, end)
+
+    def _measured_from(self, phrase: NounPhrase, at: int, end: int) -> Iterator[NounPhrase]:
+        """Like "the nearest chair" + "to the window": the superlative came before the noun."""
+        if at >= end or self.words[at] not in ("to", "from"):
+            return
+        for rank in phrase.ranks:
+            if rank.measure == "distance" and not rank.anchors:
+                for anchors, stop in self._anchors("", at + 1, end):
+                    for rest in self._clauses(stop, end):
+                        measured = replace(rank, anchors=anchors)
+                        ranks = tuple(measured if r is rank else r for r in phrase.ranks)
+                        yield replace(phrase, ranks=ranks).placed(rest)
+
+    def _adjective(self, word: str, so_far: NounPhrase) -> Iterator[NounPhrase]:
+        if word in self.lexicon.colours:
+            yield replace(so_far, colours=(*so_far.colours, self.lexicon.colours[word]))
+        elif word in v.SIZES:
+            yield replace(so_far, sizes=(*so_far.sizes, word))
+        elif word in v.SUPERLATIVES:
+            measure, sign = v.SUPERLATIVES[word]
+            place = so_far.ordinal or 1
+            rank = Rank(measure, sign, place)
+            yield replace(so_far, ranks=(*so_far.ranks, rank), ordinal=None)
+        elif word in v.ORDINALS:
+            yield replace(so_far, ordinal=v.ORDINALS[word])
+        elif word in v.NUMBERS or word.isdecimal():
+            number = v.NUMBERS[word] if word in v.NUMBERS else int(word[:4])
+            yield replace(so_far, number=number)
+        elif word == "most" or (so_far.ranks and word in ("of", "the", "all", "these")):
+            yield so_far
+
+    def _nouns(self, at: int, end: int) -> Iterator[tuple[int, Noun]]:
+        found = False
+        for length, noun in self.lexicon.nouns(self.words[at:end]):
+            found = True
+            yield length, noun
+        if self.guess and not found:
+            for length in range(1, min(_UNKNOWN_WORDS, end - at) + 1):
+                words = self.words[at : at + length]
+                if words[-1] in v.FUNCTION_WORDS:
+                    return
+                yield length, Noun(" ".join(words), known=False)
+
+    def _clauses(self, start: int, end: int) -> list[Clauses]:
+        """Readings as any number of clauses; the longest first clause (deepest nesting) first."""
+        key = (start, end)
+        if key not in self._seen_clauses:
+            self._seen_clauses[key] = list(islice(self._read_clauses(start, end), MOST_READINGS))
+        return self._seen_clauses[key]
+
+    def _read_clauses(self, start: int, end: int) -> Iterator[Clauses]:
+        start = self._skip_posture(start, end)
+        if start == end:
+            yield ()
+            return
+        for words, side in _ROBOT_RELATIONS:
+            if self._has(words, start, end):
+                for rest in self._clauses(start + len(words), end):
+                    yield (Clause(side, (ROBOT,)), *rest)
+        for words, relation in _RELATIONS:
+            if self._has(words, start, end):
+                for anchors, stop in self._anchors(relation, start + len(words), end):
+                    for rest in self._clauses(stop, end):
+                        yield (Clause(relation, anchors), *rest)
+        yield from self._rank(start, end)
+
+    def _rank(self, start: int, end: int) -> Iterator[Clauses]:
+        """Like "second nearest to the window", "the tallest"."""
+        place, at = self._place(start, end)
+        if at >= end or self.words[at] not in v.SUPERLATIVES:
+            return
+        measure, sign = v.SUPERLATIVES[self.words[at]]
+        at += 1
+        if measure == "distance":
+            after = at + self._has(("away",), at, end)
+            after += after < end and self.words[after] in ("to", "from")
+            for anchors, stop in self._anchors("", after, end):
+                for rest in self._clauses(stop, end):
+                    yield (Rank(measure, sign, place, anchors), *rest)
+        for rest in self._clauses(at, end):
+            yield (Rank(measure, sign, place), *rest)
+
+    def _skip_posture(self, start: int, end: int) -> int:
+        moved = True
+        while moved and start < end:
+            moved = False
+            if self.words[start] == "here":
+                start, moved = start + 1, True
+            for words in _POSTURES:
+                if self._has(words, start, end):
+                    start, moved = start + len(words), True
+        return start
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        """(2, next) for "second nearest", "the second nearest"; else (1, start)."""
+        at, place = start + (start < end and self.words[start] == "the"), 1
+        if at < end and self.words[at] in v.ORDINALS:
+            at, place = at + 1, v.ORDINALS[self.words[at]]
+        return place, at + (at < end and self.words[at] == "most")
+
+    def _anchors(
+        self, relation: str, start: int, end: int
+    ) -> Iterator[tuple[tuple[NounPhrase, ...], int]]:
+        """What follows a relation, and where it stops; the longest first."""
+        for stop in range(end, start, -1):
+            if relation == "between":
+                for pair in self.lists(start, stop)[:1]:
+                    if len(pair) == 2:
+                        yield pair, stop
+                for phrase in self.noun_phrases(start, stop)[:1]:
+                    if phrase.many:
+                        yield (phrase,), stop
+            else:
+                for phrase in self.noun_phrases(start, stop):
+                    yield (phrase,), stop
+
+    def _has(self, words: Sequence[str], start: int, end: int) -> bool:
+        return start + len(words) <= end and self.words[start : start + len(words)] == words

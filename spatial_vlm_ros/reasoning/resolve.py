@@ -1,0 +1,198 @@
+"""Which objects of a scene a noun phrase means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+from spatial_vlm_ros.reasoning import describe, ranking, relate
+from spatial_vlm_ros.reasoning.phrase import Clause, NounPhrase, Rank
+from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
+from spatial_vlm_ros.reasoning.vocabulary import COLOURS, SIZES
+from spatial_vlm_ros.scene.graph import SceneObject
+
+#: Determiners after which whichever object is closest is meant.
+_ANY = ("a", "an", "any")
+
+
+@dataclass(frozen=True)
+class Found:
+    """``objects`` that fit a phrase, perhaps none. ``evidence`` are ids of what it was judged by,
+    ``sureness`` is 1, less where a comparison was a near tie. ``why_none`` says what failed.
+    """
+
+    objects: tuple[SceneObject, ...]
+    evidence: frozenset[int] = frozenset()
+    sureness: float = 1.0
+    why_none: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """Label votes of the least sure object, times the sureness of the comparisons."""
+        return self.sureness * min((o.label_score for o in self.objects), default=1.0)
+
+
+def find(readings: Sequence[NounPhrase], view: View) -> Found:
+    """What fits the first reading that fits anything.
+
+    ``Unclear`` for a word of no list, or an anchor that is missing or not the only one.
+    """
+    first: Found | Unclear = Unclear("I did not understand what is meant.")
+    for number, phrase in enumerate(readings):
+        outcome: Found | Unclear
+        try:
+            outcome = _find(phrase, view)
+        except Unclear as why:
+            outcome = why
+        if isinstance(outcome, Found) and outcome.objects:
+            return outcome
+        first = outcome if number == 0 else first
+    if isinstance(first, Unclear):
+        raise first
+    return first
+
+
+def some(readings: Sequence[NounPhrase], view: View) -> Found:
+    """Like :func:`find`; ``Unclear`` when nothing fits."""
+    found = find(readings, view)
+    if not found.objects:
+        raise Unclear(found.why_none)
+    return found
+
+
+def one(readings: Sequence[NounPhrase], view: View) -> Found:
+    """The only object that fits; ``Unclear`` with the candidates when there are several."""
+    found = some(readings, view)
+    if len(found.objects) > 1:
+        raise ambiguous(readings[0].name, found.objects, view)
+    return found
+
+
+def place(readings: Sequence[NounPhrase], view: View, several: bool = False) -> Found:
+    """What something is measured from: the robot, the only object that fits, or all that do."""
+    if readings[0].robot:
+        return Found((view.robot,))
+    return some(readings, view) if several else one(readings, view)
+
+
+def ambiguous(noun: str, objects: Sequence[SceneObject], view: View) -> Unclear:
+    """The refusal that lists what a phrase could mean."""
+    listed = "; ".join(describe.facts(item, view) for item in objects)
+    return Unclear(f"Which {noun}? I know {len(objects)}: {listed}.", objects)
+
+
+def _find(phrase: NounPhrase, view: View) -> Found:
+    """Noun first, then colours, places and sizes, and what is most or least last."""
+    if phrase.robot:
+        raise Unclear("That is me. I can tell how objects lie from me, but not about myself.")
+    found = _bearing_the_noun(phrase, view)
+    for colour in phrase.colours:
+        found = _with_colour(found, colour, phrase)
+    for clause in phrase.clauses:
+        found = _placed(found, clause, phrase, view)
+    for size in phrase.sizes:
+        single = phrase.determiner == "the" and not phrase.many
+        kept, sureness = ranking.of_size(found.objects, *SIZES[size], single)
+        found = _narrowed(found, kept, sureness=sureness)
+    for rank in phrase.ranks:
+        found = _ranked(found, rank, phrase, view)
+    return found if phrase.ordinal is None else _in_order(found, phrase)
+
+
+def _narrowed(
+    found: Found,
+    objects: Sequence[SceneObject],
+    why_none: str = "",
+    evidence: Iterable[int] = (),
+    sureness: float = 1.0,
+) -> Found:
+    return Found(
+        tuple(objects),
+        found.evidence | frozenset(evidence),
+        min(found.sureness, sureness),
+        why_none if found.objects else found.why_none,
+    )
+
+
+def _bearing_the_noun(phrase: NounPhrase, view: View) -> Found:
+    noun = phrase.noun
+    if not noun.known:
+        seen = describe.joined(sorted({label.replace("_", " ") for label in view.lexicon.labels}))
+        why = f'I do not know what "{noun.name}" is. I have seen: {seen or "nothing yet"}.'
+        raise Unclear(why, known=False)
+    fitting = [item for item in view.objects if noun.generic or item.label in noun.labels]
+    return Found(tuple(fitting), why_none=f"I have seen no {noun.name}.")
+
+
+def _with_colour(found: Found, colour: str, phrase: NounPhrase) -> Found:
+    own = {item.id: COLOURS.get(item.colour.lower(), item.colour.lower()) for item in found.objects}
+    kept = [item for item in found.objects if own[item.id] == colour]
+    others = sorted({name for name in own.values() if name})
+    why = f"I have seen no {colour} {phrase.noun.name}"
+    why += f", only {describe.joined(others)}." if others else "."
+    return _narrowed(found, kept, why)
+
+
+def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Found:
+    """Those that stand in the clause's relation to any of its anchors."""
+    kept, evidence, sureness = [], set(), 1.0
+    groups = anchor_groups(clause, view)
+    for item in found.objects:
+        for group in groups:
+            true, sure = relate.holds(clause.relation, item, group, view)
+            sureness = min(sureness, sure)
+            if true:
+                kept.append(item)
+                evidence |= {anchor.id for anchor in group if anchor.id != ROBOT_ID}
+                break
+    why = f"I have seen no {phrase.name} {clause_text(clause)}."
+    return _narrowed(found, kept, why, evidence, sureness)
+
+
+def clause_text(clause: Clause) -> str:
+    """Like "between the sofa and the tv"."""
+    anchors = describe.joined([anchor.text for anchor in clause.anchors])
+    return f"{relate.PHRASES[clause.relation]} {anchors}"
+
+
+def anchor_groups(clause: Clause, view: View) -> list[tuple[SceneObject, ...]]:
+    """What a clause may be judged by: any one of the objects, any two for "between"."""
+    sets = [place([anchor], view, several=True).objects for anchor in clause.anchors]
+    if clause.relation != "between":
+        return [(anchor,) for anchor in sets[0]]
+    if len(sets) == 2:
+        return [(a, b) for a, b in product(*sets) if a.id != b.id]
+    return list(combinations(sets[0], 2))
+
+
+def _ranked(found: Found, rank: Rank, phrase: NounPhrase, view: View) -> Found:
+    """The ones at the rank's place; the same whichever anchor is meant, else ``Unclear``."""
+    if rank.anchors:
+        anchors = place(rank.anchors[:1], view, several=True).objects
+    else:
+        anchors = (view.robot,) if rank.measure == "distance" else ()
+    objects = ranking.without(found.objects, anchors)
+    if not objects:
+        return _narrowed(found, (), f"I have seen no other {phrase.name}.")
+    rows = ranking.values(objects, rank.measure, anchors, view)
+    if view.closest_of_many or (rank.anchors and rank.anchors[0].determiner in _ANY):
+        rows = rows.min(axis=0, keepdims=True)
+    wanted = (phrase.number or 1) if phrase.many else 1
+    picks = [ranking.chosen(row, rank.sign, rank.place, wanted) for row in rows]
+    if len({tuple(pick) for pick in picks}) > 1:
+        raise ambiguous(rank.anchors[0].name, anchors, view)
+    sureness = min(
+        ranking.sureness(row, pick, rank.measure) for row, pick in zip(rows, picks, strict=True)
+    )
+    why = f"I have seen only {describe.counted(len(objects), phrase.name)}."
+    by = [anchor.id for anchor in anchors if anchor.id != ROBOT_ID] + [o.id for o in objects]
+    return _narrowed(found, [objects[i] for i in picks[0]], why, by, sureness)
+
+
+def _in_order(found: Found, phrase: NounPhrase) -> Found:
+    """Like "the second chair": counted in the order they were first seen."""
+    assert phrase.ordinal is not None
+    ordered = sorted(found.objects, key=lambda item: (item.first_seen_ns, item.id))
+    why = f"I have seen only {describe.counted(len(ordered), phrase.name)}."
+    return _narrowed(found, ordered[phrase.ordinal - 1 : phrase.ordinal], why)

@@ -1,0 +1,34 @@
+"""Lists of directions: "to my left, right, or back", "front-left or back-right"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_SIDE = r"(?:(front|back|rear) )?(left|right)|front|behind|back|ahead|rear"
+_TERM = re.compile(
+    rf"(?:to|on|at|in)? ?(?:the|my|your)? ?(?P<side>{_SIDE})"
+    r"(?: hand)?(?: side)?(?: of (?:me|you|myself|yourself)| me| you| of)?"
+)
+_BETWEEN = re.compile(r"[ ,]*(?:\bor\b)?[ ,]*")
+
+
+def read_sides(words: Sequence[str]) -> tuple[str, ...]:
+    """The directions that exactly these words offer; () unless there are two or more.
+
+    >>> read_sides("to my front left , front right or back left".split())
+    ('front-left', 'front-right', 'back-left')
+    """
+    text, at, sides = " ".join(words), 0, []
+    while at < len(text):
+        term = _TERM.match(text, at)
+        if not term or not term["side"]:
+            return ()
+        sides.append(term["side"].replace(" ", "-").replace("rear", "back"))
+        at = term.end()
+        between = _BETWEEN.match(text, at)
+        assert between is not None  # it matches nothing, too
+        if at < len(text) and between.end() == at:
+            return ()
+        at = between.end()
+    return tuple(dict.fromkeys(sides)) if len(sides) > 1 else ()

@@ -1,0 +1,119 @@
+"""From what was typed to plain words: politeness, notes, units and options taken off."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: Longer questions are refused, which bounds the time to parse one.
+MAX_WORDS = 60
+
+_CONTRACTIONS = {
+    r"\b(what|where|which|that|there|it|how|who)'s\b": r"\1 is",
+    r"\bi'm\b": "i am",
+    r"\bi'd\b": "i would",
+    r"\b(is|are|do|does|did|ca)n't\b": r"\1 not",
+    r"'s\b": "",
+    r"\((e?s)\)": r"\1",
+}
+#: Sentences that explain a term; what they say is how the reasoner understands the term anyway.
+_NOTES = (
+    r"the directions refer to [^.?]*",
+    r"an object is to my back if [^.?]*",
+    r"if multiple rooms are shown[^.?]*",
+    r"measuring from the closest points?( of each object)?,?",
+    r"measured from the closest points?( of each object)?,?",
+)
+_CLOSEST_OF_MANY = r"if there are multiple instances[^.?]*"
+_POLITE = (
+    r"(please|kindly|hey|hi|hello|ok|okay|robot|so|well|now)",
+    r"(can|could|would|will) you (please )?(tell me|say|show me|let me know)( please)?",
+    r"(can|could|would|will) you( please)?(?= (go|drive|move|navigate|walk|find|bring|take|face|"
+    r"turn|head|approach|look|lead|guide|come|stand|count|list|name|describe))",
+    r"(tell me|do you know|i want to know|i would like to know|let me know|i want you to)",
+)
+_UNITS = {
+    "cm": r"(measured |in |given |expressed )+(in )?(the )?(centi ?met(er|re)s?|cms?)",
+    "m2": r"(measured |in |given |expressed )+(in )?(square met(er|re)s?|m2|sqm)",
+    "m": r"(measured |in |given |expressed )+(in )?(met(er|re)s?|m)\b",
+}
+#: Says where without narrowing anything: the whole remembered space.
+_HERE = (
+    r"(in|inside|within|around|of|from) (this|the|your|my|our) "
+    r"(room|scene|house|home|flat|apartment|video|image|map|space|place|building|area)s?\b"
+    r"|\b(that )?(you|we|i) (can |could )?(see|know( of)?|remember|have seen)\b"
+    r"(?! ?(the|a|an|any|first)\b)"
+)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A question as words. ``options`` maps the letters of a multiple choice to their text.
+
+    Commas, and all that separates like one, are the word ",". ``unit`` is "" unless one is asked
+    for. ``closest_of_many``: where a category has several members, the closest one is meant.
+    """
+
+    words: tuple[str, ...]
+    options: dict[str, str]
+    unit: str
+    closest_of_many: bool
+
+
+def read(text: str) -> Wording:
+    """Understand the surface of ``text``; never fails."""
+    text, options = _take_options(text)
+    text = text.lower().replace("’", "'").replace("‘", "'").replace("²", "2")
+    for pattern, plain in _CONTRACTIONS.items():
+        text = re.sub(pattern, plain, text)
+    closest_of_many = re.search(_CLOSEST_OF_MANY, text) is not None
+    for pattern in (*_NOTES, _CLOSEST_OF_MANY):
+        text = re.sub(pattern, " ", text)
+    text = re.sub(r"[^a-z0-9,;:.()?!'-]", " ", text)
+    unit = next((u for u, pattern in _UNITS.items() if re.search(pattern, text)), "")
+    for pattern in _UNITS.values():
+        text = re.sub(pattern, " ", text)
+    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
+    text = re.sub(r"[;:.()?!]", ",", re.sub(r"['-]", " ", text))
+    text = " ".join(text.replace(",", " , ").split())
+    text = _without_politeness(text)
+    text = " ".join(re.sub(_HERE, " here ", text).split())
+    return Wording(_trim(tuple(text.split())), options, unit, closest_of_many)
+
+
+def _take_options(text: str) -> tuple[str, dict[str, str]]:
+    """The text before a list of lettered options, and the options."""
+    marker = re.compile(r"(?:(?<=\s)|^|(?<=[?:,;]))\(?([A-H])[.):](?=\s|\S)\s*")
+    found = list(marker.finditer(text))
+    letters = [m[1] for m in found]
+    start = next((i for i, c in enumerate(letters) if c == "A"), None)
+    if start is None or letters[start : start + 2] != ["A", "B"]:
+        return text, {}
+    found = found[start:]
+    ends = [m.start() for m in found[1:]] + [len(text)]
+    options = {
+        m[1]: text[m.end() : end].strip().strip(",;.").strip()
+        for m, end in zip(found, ends, strict=True)
+    }
+    heading = r"(?i)(options|choices|choose( one)?)\s*:?\s*$"
+    return re.sub(heading, "", text[: found[0].start()]), options
+
+
+def _without_politeness(text: str) -> str:
+    """The text without what only makes it polite, at either end."""
+    lead = re.compile(r"^(?:" + "|".join(_POLITE) + r")(?=\s|$)[ ,]*")
+    while (shorter := lead.sub("", text, count=1)) != text:
+        text = shorter
+    return re.sub(
+        r"[ ,]*\b(please|thanks|thank you|right now|now|so far|yet|again|robot)[ ,]*$", "", text
+    )
+
+
+def _trim(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Without separators at the ends."""
+    kept = list(words)
+    while kept and kept[-1] == ",":
+        kept.pop()
+    while kept and kept[0] == ",":
+        kept.pop(0)
+    return tuple(kept)

@@ -1,0 +1,249 @@
+"""The objects of the scene: observations become tracks, tracks become objects, objects may go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.perception.points import PointMap
+from spatial_vlm_ros.perception.segments import UNNAMED, Observation, Segments
+from spatial_vlm_ros.scene.association import FOOT, TOUCH, associate, cover, same_label
+from spatial_vlm_ros.scene.box import iou
+from spatial_vlm_ros.scene.box_fit import fit_box
+from spatial_vlm_ros.scene.graph import ObjectState
+from spatial_vlm_ros.scene.tracked import Ground, TrackedObject, extent_of
+from spatial_vlm_ros.scene.visibility import Visibility, in_view, look_up
+from spatial_vlm_ros.scene.voxel_points import VoxelPoints
+
+#: Share of one object's visible points, or of its box, that makes another its duplicate.
+_DUPLICATE = 0.6
+#: An object with this share of its points in the surroundings is cut, with the rest it goes.
+_CUT = 0.15
+#: Two boxes with this overlap (IoU) are one object's.
+_FILLED = 0.5
+_EVICTION = (ObjectState.TENTATIVE, ObjectState.MISSING, ObjectState.CONFIRMED)
+
+
+class ObjectMemory:
+    """All objects by id, in scene coordinates.
+
+    revision grows when an object appears, goes, is merged, or changes label, colour, state or
+    box. Work per frame is on the objects in view only.
+    """
+
+    def __init__(self, config: MemoryConfig) -> None:
+        self.config = config
+        self.objects: dict[int, TrackedObject] = {}
+        self.next_id = 1
+        self.revision = 0
+        self.evicted = 0
+        self._ground = Ground.of([], None)
+        self._one_not_two: dict[tuple[int, int], int] = {}  # votes that two objects are one
+        self._extents = np.empty((0, 2, 3))
+        self._extents_revision = -1
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of all objects' points."""
+        return sum(item.bytes_used for item in self.objects.values())
+
+    def update(
+        self,
+        seen: Sequence[Observation],
+        points: PointMap,
+        segments: Segments,
+        floor_height: float | None,
+        stamp_ns: int,
+    ) -> None:
+        """Take in the observations of one frame, and what the frame says about the rest."""
+        near = self._near(points)
+        self._ground = Ground.of(near, floor_height)
+        visibility = look_up(near, points, segments, self.config.association, self.config.points)
+        found = associate(seen, near, visibility, segments.whole, self.config.association)
+        self._dispute(seen, found, near, visibility)
+        for item, index in zip(seen, found, strict=True):
+            target = near[index] if index >= 0 else self._create(item, stamp_ns)
+            target.add(item, stamp_ns, self.config)
+            if target.settle(self.config, self._ground):
+                self.revision += 1
+        matched = set(found)
+        if points.valid.mean() >= self.config.lifecycle.min_valid_depth:
+            for index, candidate in enumerate(near):
+                if index not in matched:
+                    self._doubt(candidate, index, visibility)
+        self._merge_duplicates(near, visibility)
+        self._keep_within_caps()
+
+    def remove(self, object_id: int) -> None:
+        """Forget an object. ``KeyError`` when there is none of this id."""
+        del self.objects[object_id]
+        self._one_not_two = {
+            pair: votes for pair, votes in self._one_not_two.items() if object_id not in pair
+        }
+        self.revision += 1
+
+    def cut(self, surroundings: Callable[[NDArray[np.float32]], NDArray[np.bool_]]) -> None:
+        """Take what has turned out to be surroundings out of all objects.
+
+        ``surroundings`` tells of points (n, 3) which are. Of what remains of an object its largest
+        connected part stays; an object that was mostly surroundings goes.
+        """
+        for item in list(self.objects.values()):
+            rest = ~surroundings(item.voxels.means)
+            if rest.mean() > 1 - _CUT:
+                continue
+            if rest.mean() < _CUT:
+                self.remove(item.id)
+                continue
+            item.voxels.keep(rest)
+            item.voxels.keep(_largest_part(item.voxels.means, 3 * item.voxels.size))
+            item.fitted_voxels = 0
+            item.settle(self.config, self._ground)
+            self.revision += 1
+
+    def _near(self, points: PointMap) -> list[TrackedObject]:
+        """The objects whose boxes may be in view."""
+        if self._extents_revision != self.revision:
+            extents = [item.extent for item in self.objects.values()]
+            self._extents = np.array(extents).reshape(-1, 2, 3)
+            self._extents_revision = self.revision
+        visible = in_view(self._extents, points, self.config.points.max_range)
+        everything = list(self.objects.values())
+        return [everything[index] for index in np.flatnonzero(visible)]
+
+    def _create(self, seen: Observation, stamp_ns: int) -> TrackedObject:
+        box = fit_box(seen.points, seen.weights, self.config.box)
+        voxels = VoxelPoints(self.config.box.voxel, self.config.box.max_voxels)
+        item = TrackedObject(
+            self.next_id, voxels, seen.points, box, extent_of(box), stamp_ns, stamp_ns
+        )
+        self.objects[item.id] = item
+        self.next_id += 1
+        return item
+
+    def _dispute(
+        self,
+        seen: Sequence[Observation],
+        found: Sequence[int],
+        near: Sequence[TrackedObject],
+        visibility: Visibility,
+    ) -> None:
+        """Points of an object that lie on an instance that is another object are not its own."""
+        owner_of = np.full(visibility.on_segment.shape[1], -1)
+        for item, index in zip(seen, found, strict=True):
+            owner_of[item.segment] = index
+        other = owner_of[visibility.segments] != visibility.owners
+        for index in {index for index in found if index >= 0}:
+            mine = visibility.points[other & (visibility.owners == index)]
+            if len(mine):
+                near[index].voxels.dispute(mine)
+
+    def _doubt(self, item: TrackedObject, index: int, visibility: Visibility) -> None:
+        """A frame without an object that should show it speaks against it.
+
+        Seeing through its place does; for one not yet confirmed, seeing its place and not it does.
+        """
+        surface, through = int(visibility.surface[index]), int(visibility.through[index])
+        rules = self.config.lifecycle
+        if surface + through < max(8, 0.25 * visibility.sampled[index]):
+            return
+        gone = through >= rules.through_share * (surface + through)
+        if gone or item.state is ObjectState.TENTATIVE:
+            item.misses += 1
+        else:
+            item.misses = 0
+        if item.misses < rules.missing_after or item.state is ObjectState.MISSING:
+            return
+        if item.state is ObjectState.TENTATIVE:
+            self.remove(item.id)
+        else:
+            item.state = ObjectState.MISSING
+            self.revision += 1
+
+    def _merge_duplicates(self, near: Sequence[TrackedObject], visibility: Visibility) -> None:
+        """Two objects that frame after frame look like one become one."""
+        share = cover(visibility)
+        segment = np.where(share.max(axis=1, initial=0) >= _DUPLICATE, _argmax(share), -1)
+        for a, b in combinations(range(len(near)), 2):
+            first, second = near[a], near[b]
+            if first.id not in self.objects or second.id not in self.objects:
+                continue
+            if not same_label(first.label, second.label) or not _touch(first, second):
+                continue
+            pair = (min(first.id, second.id), max(first.id, second.id))
+            if _same_place(first, second) or (segment[a] >= 0 and segment[a] == segment[b]):
+                vote = 1
+            else:
+                vote = -int(segment[a] >= 0 and segment[b] >= 0)
+            votes = max(self._one_not_two.get(pair, 0) + vote, -10)
+            self._one_not_two[pair] = votes
+            if votes >= self.config.association.merge_after:
+                self._merge(first, second)
+
+    def _merge(self, a: TrackedObject, b: TrackedObject) -> None:
+        """Keep the surer (then older) of two objects, with the points of both."""
+        keep, other = (a, b) if (a.state != 0, -a.id) >= (b.state != 0, -b.id) else (b, a)
+        keep.absorb(other, self.config)
+        self.remove(other.id)
+        keep.settle(self.config, self._ground)
+        self.revision += 1
+
+    def _keep_within_caps(self) -> None:
+        """Over the cap, forget the tentative, then the missing, then those unseen for longest."""
+        rules = self.config.lifecycle
+        limit = rules.max_megabytes * 1e6
+        used = self.bytes_used
+        if len(self.objects) <= rules.max_objects and used <= limit:
+            return
+        order = sorted(
+            self.objects.values(), key=lambda o: (_EVICTION.index(o.state), o.last_seen_ns, o.id)
+        )
+        for item in order:
+            if len(self.objects) <= rules.max_objects and used <= limit:
+                return
+            used -= item.bytes_used
+            self.remove(item.id)
+            self.evicted += 1
+
+
+def _largest_part(points: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
+    """(n,) the points (n, 3) of the largest group in which none is further than ``reach``."""
+    links = cKDTree(points).sparse_distance_matrix(cKDTree(points), reach, output_type="coo_matrix")
+    _, part = connected_components(links, directed=False)
+    return np.asarray(part == np.bincount(part).argmax())
+
+
+def _argmax(share: NDArray[np.float64]) -> NDArray[np.int64]:
+    return share.argmax(axis=1) if share.shape[1] else np.zeros(len(share), np.int64)
+
+
+def _touch(a: TrackedObject, b: TrackedObject) -> bool:
+    """Whether the extents of two objects meet, 5 cm allowed."""
+    return bool(
+        np.all(a.extent[0] <= b.extent[1] + 0.05) and np.all(b.extent[0] <= a.extent[1] + 0.05)
+    )
+
+
+def _same_place(a: TrackedObject, b: TrackedObject) -> bool:
+    """Whether one of two objects fills the other's box, or lies in it as a part of it.
+
+    What has the same name is a part; without names only what is level with its bottom and
+    touches it, as feet do.
+    """
+    if iou(a.box, b.box) >= _FILLED:
+        return True
+    small, large = (a, b) if a.box.volume < b.box.volume else (b, a)
+    if large.box.contains(small.surface, 0.03).mean() < _DUPLICATE:
+        return False
+    if UNNAMED not in (a.label, b.label):
+        return True
+    if abs(small.box.bottom - large.box.bottom) > FOOT:
+        return False
+    gap = cKDTree(large.surface).query(small.surface, distance_upper_bound=TOUCH)[0]
+    return bool(np.isfinite(gap).any())

@@ -1,0 +1,168 @@
+"""The memory as files: scene.json to read, points.npz for the points."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.scene.box import Box
+from spatial_vlm_ros.scene.floor import Floor
+from spatial_vlm_ros.scene.graph import ObjectState
+from spatial_vlm_ros.scene.object_memory import ObjectMemory
+from spatial_vlm_ros.scene.tracked import TrackedObject, extent_of
+from spatial_vlm_ros.scene.voxel_points import VoxelPoints
+
+_VOXEL_ARRAYS = ("keys", "means", "weights", "trust")
+FORMAT = "spatial_vlm_ros scene"
+VERSION = 1
+
+
+@dataclass
+class State:
+    """All that a memory keeps between frames."""
+
+    T_fixed_scene: NDArray[np.float64]
+    stamp_ns: int
+    T_scene_robot: NDArray[np.float64] | None
+    objects: ObjectMemory
+    floor: Floor
+
+
+def save(folder: Path, state: State, fixed_frame: str) -> None:
+    """Write scene.json and points.npz to ``folder``, made when absent."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {
+        "floor_cells": state.floor.cells,
+        "floor_heights": state.floor.heights,
+    }
+    for item in state.objects.objects.values():
+        arrays[f"surface_{item.id}"] = item.surface
+        for name in _VOXEL_ARRAYS:
+            arrays[f"{name}_{item.id}"] = getattr(item.voxels, name)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fixed_frame": fixed_frame,
+        "units": "metres, radians, nanoseconds; boxes in the scene frame",
+        "T_fixed_scene": state.T_fixed_scene.tolist(),
+        "T_scene_robot": None if state.T_scene_robot is None else state.T_scene_robot.tolist(),
+        "stamp_ns": state.stamp_ns,
+        "revision": state.objects.revision + state.floor.revision,
+        "next_id": state.objects.next_id,
+        "floor_height": state.floor.height,
+        "objects": [_to_json(item) for item in state.objects.objects.values()],
+    }
+    np.savez_compressed(folder / "points.npz", **arrays)
+    (folder / "scene.json").write_text(json.dumps(content, indent=1))
+
+
+def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:
+    """What :func:`save` wrote. ``ValueError`` says what is missing, damaged or does not agree."""
+    folder = Path(folder)
+    content = _read_json(folder / "scene.json")
+    if content["fixed_frame"] != fixed_frame:
+        raise ValueError(
+            f"{folder / 'scene.json'} is a scene in frame {content['fixed_frame']!r}, the fixed "
+            f"frame here is {fixed_frame!r}: set fixed_frame to the former or map anew"
+        )
+    try:
+        with np.load(folder / "points.npz", allow_pickle=False) as arrays:
+            return _state(content, dict(arrays), config)
+    except FileNotFoundError:
+        raise ValueError(f"{folder / 'points.npz'} is missing") from None
+    except Exception as reason:
+        raise ValueError(f"{folder} is damaged: {type(reason).__name__}: {reason}") from reason
+
+
+def fixed_frame_of(folder: Path) -> str:
+    """The fixed frame of a saved scene. ``ValueError`` when ``folder`` holds none."""
+    return str(_read_json(Path(folder) / "scene.json")["fixed_frame"])
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing: no scene was saved there") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as reason:
+        raise ValueError(f"{path} cannot be read: {reason}") from reason
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a saved scene")
+    if content.get("version") != VERSION:
+        raise ValueError(f"{path} has version {content.get('version')}, this program {VERSION}")
+    if "fixed_frame" not in content:
+        raise ValueError(f"{path} names no fixed frame")
+    return content
+
+
+def _state(content: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig) -> State:
+    floor = Floor(config.floor, config.points)
+    floor.cells, floor.heights = arrays["floor_cells"], arrays["floor_heights"]
+    floor.height = content["floor_height"]
+    objects = ObjectMemory(config)
+    objects.revision, objects.next_id = content["revision"], content["next_id"]
+    for row in content["objects"]:
+        item = _from_json(row, arrays, config)
+        objects.objects[item.id] = item
+    robot = content["T_scene_robot"]
+    return State(
+        _pose(content["T_fixed_scene"]),
+        int(content["stamp_ns"]),
+        None if robot is None else _pose(robot),
+        objects,
+        floor,
+    )
+
+
+def _pose(rows: list[list[float]]) -> NDArray[np.float64]:
+    pose = np.array(rows, dtype=np.float64)
+    pose.setflags(write=False)
+    if pose.shape != (4, 4) or not np.all(np.isfinite(pose)):
+        raise ValueError("a pose is not a finite 4x4 matrix")
+    return pose
+
+
+_PLAIN = (
+    "id",
+    "label",
+    "colour",
+    "first_seen_ns",
+    "last_seen_ns",
+    "observations",
+    "misses",
+    "label_votes",
+    "colour_votes",
+    "fitted_voxels",
+    "fitted_at",
+)
+
+
+def _to_json(item: TrackedObject) -> dict[str, Any]:
+    row = {name: getattr(item, name) for name in _PLAIN}
+    row["state"] = item.state.name
+    row["box"] = dataclasses.asdict(item.box)
+    row["voxel"] = item.voxels.size
+    return row
+
+
+def _from_json(row: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig) -> TrackedObject:
+    box = Box(**row["box"])
+    voxels = VoxelPoints(row["voxel"], config.box.max_voxels)
+    for name in _VOXEL_ARRAYS:
+        setattr(voxels, name, arrays[f"{name}_{row['id']}"])
+    return TrackedObject(
+        voxels=voxels,
+        surface=arrays[f"surface_{row['id']}"],
+        box=box,
+        extent=extent_of(box),
+        state=ObjectState[row["state"]],
+        **{name: row[name] for name in _PLAIN},
+    )

@@ -1,0 +1,138 @@
+"""The command line, from simulating a recording to asking about it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+from spatial_vlm_ros.cli import main
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> Path:
+    """A bag of a few small images."""
+    pytest.importorskip("embreex")
+    from spatial_vlm_ros.simulation.record import simulate
+
+    folder = tmp_path_factory.mktemp("recording")
+    simulate(folder, seed=1, rooms=1, fps=4.0, width=320, height=240, seconds=5.0, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scene(recording: Path, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mapped") / "scene"
+    assert main(["run", str(recording / "bag"), "--output", str(folder)]) == 0
+    return folder
+
+
+def test_run_writes_scene_and_pictures(scene: Path) -> None:
+    saved = json.loads((scene / "scene.json").read_text())
+    assert saved["fixed_frame"] == "odom"
+    assert len(saved["objects"]) >= 3
+    assert cv2.imread(str(scene / "scene.png")).shape[1] > 300
+    assert cv2.imread(str(scene / "overlay.png")).shape == (240, 320, 3)
+
+
+def test_run_prints_its_objects_and_speed(recording: Path, tmp_path: Path, capsys) -> None:
+    assert main(["run", str(recording / "bag"), "--output", str(tmp_path), "--frames", "8"]) == 0
+    printed = capsys.readouterr().out
+    assert "8 frames used" in printed
+    assert "ms a frame (median)" in printed
+    header, *rows = printed.splitlines()
+    assert header.split()[:3] == ["id", "label", "colour"]
+    assert len(rows) >= 2
+
+
+def test_run_takes_instances_from_depth_when_told(recording: Path, tmp_path: Path, capsys) -> None:
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path), "--instances", "geometric"]
+    assert main([*command, "--frames", "8"]) == 0
+    assert "instances from geometric" in capsys.readouterr().out
+    labels = {
+        item["label"] for item in json.loads((tmp_path / "scene.json").read_text())["objects"]
+    }
+    assert labels <= {"object"}
+
+
+def test_ask_answers_from_a_saved_scene(scene: Path, capsys) -> None:
+    from spatial_vlm_ros.memory import SpatialMemory
+
+    memory = SpatialMemory()
+    memory.load(scene, "odom")
+    label = memory.graph().present()[0].label
+    count = sum(item.label == label for item in memory.graph().present())
+    capsys.readouterr()
+    assert main(["ask", f"How many {label}s are there?", "--scene", str(scene)]) == 0
+    assert str(count) in capsys.readouterr().out
+
+
+def test_ask_without_an_answer_says_so(scene: Path, capsys) -> None:
+    assert main(["ask", "Where is the submarine?", "--scene", str(scene)]) == 1
+    assert "submarine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["run", "/no/such/bag"], "/no/such/bag does not exist"),
+        (["ask", "how many chairs?", "--scene", "/no/such/scene"], "no scene was saved there"),
+        (["simulate", "/tmp", "--rooms", "99"], "rooms: 99 is not within"),
+    ],
+)
+def test_user_errors_are_one_line(command, says, capsys) -> None:
+    assert main(command) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"spatial-vlm {command[0]}: error: ")
+    assert says in lines[0]
+
+
+def test_a_folder_that_is_no_recording_is_refused(tmp_path: Path, capsys) -> None:
+    assert main(["run", str(tmp_path)]) == 2
+    assert "neither a bag" in capsys.readouterr().err
+
+
+def test_wrong_topic_and_frame_are_named(recording: Path, tmp_path: Path, capsys) -> None:
+    bag = ["run", str(recording / "bag"), "--output", str(tmp_path)]
+    assert main([*bag, "--depth", "/no_such_depth"]) == 2
+    assert "/no_such_depth is not in the recording" in capsys.readouterr().err
+    assert main([*bag, "--fixed-frame", "moon"]) == 2
+    assert "'moon' is not in TF" in capsys.readouterr().err
+
+
+def test_simulate_writes_a_recording_and_keeps_another(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("embreex")
+    command = ["simulate", str(tmp_path), "--rooms", "1", "--seconds", "0.5", "--fps", "2"]
+    assert main(command) == 0
+    assert (tmp_path / "truth.json").exists()
+    assert (tmp_path / "bag" / "metadata.yaml").exists()
+    assert main([*command, "--seed", "5"]) == 2
+    assert "another recording" in capsys.readouterr().err
+
+
+def test_help_is_instant_and_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from spatial_vlm_ros.cli import main\n"
+        "try: main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'numpy', 'cv2', 'scipy', 'rclpy'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "set()"
+    assert "--instances" in done.stdout
+    assert time.monotonic() - start < 5.0
+
+
+def test_as_a_program_errors_show_no_traceback() -> None:
+    command = [sys.executable, "-m", "spatial_vlm_ros.cli", "run", "/no/such/bag"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,169 @@
+"""Core dataclasses survive the way through messages, also over the wire format."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from geometry_msgs.msg import Point32, Polygon
+from rclpy.serialization import deserialize_message, serialize_message
+from visualization_msgs.msg import Marker
+
+from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes.conversions import (
+    detections_message,
+    fill_result,
+    graph_from,
+    graph_message,
+    polygon_points,
+    time_message,
+)
+from spatial_vlm_ros.nodes.markers import Markers
+from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
+from spatial_vlm_ros.ros_image import stamp_ns
+from spatial_vlm_ros.scene.box import Box
+from spatial_vlm_ros.scene.graph import (
+    FloorMap,
+    LocalCogMap,
+    ObjectState,
+    Relation,
+    SceneGraph,
+    SceneObject,
+)
+from spatial_vlm_ros.scene.region import within
+
+STAMP = 1_700_000_000_123_456_789
+
+
+def item(number: int, x: float, label: str = "chair", state=ObjectState.CONFIRMED) -> SceneObject:
+    box = Box(x, 2.0, 0.5, 0.8, 0.4, 1.0, math.radians(30))
+    return SceneObject(number, label, 0.75, box, state, "red", 0.5, STAMP - 5, STAMP - number, 7)
+
+
+def scene() -> SceneGraph:
+    seen = np.zeros((3, 5), bool)
+    seen[1, 2:] = True
+    T = np.eye(4)
+    T[:2, :2] = [[0.6, -0.8], [0.8, 0.6]]
+    T[:3, 3] = 1.5, -2.0, 1.0
+    return SceneGraph(
+        (item(1, 1.0), item(2, 2.0, "mug"), item(3, 3.0, "lamp", ObjectState.MISSING)),
+        (Relation(2, "on", 1),),
+        (LocalCogMap(1, 2, 3, (5, 2), (7, 9), 0.25),),
+        (3,),
+        FloorMap(-1.0, -2.0, -0.9, 0.1, seen),
+        T,
+        STAMP,
+        42,
+    )
+
+
+def test_scene_graph_comes_back_the_same():
+    sent = graph_message(scene(), "spatial_scene", "odom")
+    message = deserialize_message(serialize_message(sent), ros.SceneGraph)
+    assert message.header.frame_id == "spatial_scene" and message.fixed_frame == "odom"
+    assert stamp_ns(message.header.stamp) == STAMP
+    got, want = graph_from(message), scene()
+    for field in ("relations", "unplaced", "stamp_ns", "revision", "cogmaps"):
+        assert getattr(got, field) == getattr(want, field)
+    for a, b in zip(got.objects, want.objects, strict=True):
+        np.testing.assert_allclose(
+            [*a.box.center, *a.box.size, a.box.yaw], [*b.box.center, *b.box.size, b.box.yaw]
+        )
+        assert (a.id, a.label, a.state, a.colour) == (b.id, b.label, b.state, b.colour)
+        assert (a.first_seen_ns, a.last_seen_ns, a.observations) == (
+            b.first_seen_ns,
+            b.last_seen_ns,
+            b.observations,
+        )
+    np.testing.assert_allclose(got.T_scene_robot, want.T_scene_robot, atol=1e-12)
+    np.testing.assert_array_equal(got.floor.seen, want.floor.seen)
+    assert (got.floor.x0, got.floor.y0, got.floor.z) == (-1.0, -2.0, -0.9)
+    assert got.floor.resolution == 0.1
+
+
+def test_scene_without_floor_and_observer():
+    empty = SceneGraph((), (), (), (), None, None, 0, 0)
+    got = graph_from(graph_message(empty, "spatial_scene", "odom"))
+    assert got == empty
+
+
+def test_detections_carry_id_label_and_orientation():
+    message = detections_message(scene().present(), STAMP, "spatial_scene")
+    first, second = message.detections
+    assert (first.id, second.id) == ("1", "2")
+    assert first.header == message.header and message.header.frame_id == "spatial_scene"
+    assert second.results[0].hypothesis.class_id == "mug"
+    assert second.results[0].hypothesis.score == pytest.approx(0.75)
+    assert first.bbox.size.x == 0.8 and first.bbox.size.z == 1.0
+    turn = first.bbox.center.orientation
+    assert 2 * math.atan2(turn.z, turn.w) == pytest.approx(math.radians(30))
+
+
+def test_markers_delete_what_is_gone():
+    markers = Markers()
+    shown = markers.message(scene().objects[:2], STAMP, "spatial_scene").markers
+    assert [(m.ns, m.id, m.action) for m in shown] == [
+        ("boxes", 1, Marker.ADD),
+        ("names", 1, Marker.ADD),
+        ("boxes", 2, Marker.ADD),
+        ("names", 2, Marker.ADD),
+    ]
+    after = markers.message(scene().objects[1:2], STAMP, "spatial_scene").markers
+    gone = {(m.ns, m.id) for m in after if m.action == Marker.DELETE}
+    assert gone == {("boxes", 1), ("names", 1)}
+    assert all(m.header.frame_id == "spatial_scene" for m in after)
+    assert not any(
+        m.action == Marker.DELETE
+        for m in markers.message(scene().objects[1:2], STAMP, "spatial_scene").markers
+    )
+
+
+def test_answer_becomes_a_result():
+    answer = Answer(
+        "1.20 m",
+        True,
+        "distance",
+        1.2,
+        "m",
+        (1, 2),
+        (1, 2, 3),
+        (),
+        GoalPose(1, 2, 0, math.pi / 2),
+        0.9,
+    )
+    result = ros.Ask.Result()
+    fill_result(result, answer, scene(), "spatial_scene")
+    assert result.answered and result.answer == "1.20 m" and result.kind == "distance"
+    assert result.has_value and result.value == 1.2 and result.unit == "m"
+    assert list(result.object_ids) == [1, 2] and list(result.evidence_ids) == [1, 2, 3]
+    assert [d.id for d in result.boxes.detections] == ["1", "2"]
+    assert result.boxes.header.frame_id == "spatial_scene"
+    assert [stamp_ns(s) for s in result.evidence_stamps] == [STAMP - 1, STAMP - 2, STAMP - 3]
+    assert result.has_goal_pose and result.goal_pose.header.frame_id == "spatial_scene"
+    assert result.goal_pose.pose.orientation.z == pytest.approx(math.sqrt(0.5))
+    assert result.scene_revision == 42
+
+
+def test_answer_in_words_has_no_number():
+    result = ros.Ask.Result()
+    fill_result(result, Answer("left", True, "direction", "left"), scene(), "spatial_scene")
+    assert result.answered and not result.has_value and not result.has_goal_pose
+
+
+def test_time_keeps_every_nanosecond():
+    assert stamp_ns(time_message(STAMP)) == STAMP
+
+
+def test_region_keeps_what_lies_inside():
+    square = Polygon(
+        points=[Point32(x=x, y=y) for x, y in ((0.0, 0.0), (2.5, 0.0), (2.5, 4.0), (0.0, 4.0))]
+    )
+    inside = within(scene(), polygon_points(square))
+    assert [o.id for o in inside.objects] == [1, 2]
+    assert inside.relations == (Relation(2, "on", 1),)
+    assert inside.cogmaps == () and inside.unplaced == ()
+    assert polygon_points(Polygon(points=square.points[:2])) is None

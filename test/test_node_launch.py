@@ -1,0 +1,116 @@
+"""The launch file under the real launch system, where it can be imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("launch")
+pytest.importorskip("launch_ros")
+from launch.actions import DeclareLaunchArgument
+from launch_ros.actions import Node
+from rcl_interfaces.srv import GetParameters
+from ros_rig import Rig
+
+from launch import LaunchContext
+from spatial_vlm_ros.simulation.record import simulate
+
+LAUNCH_FILE = Path(__file__).parents[1] / "launch" / "spatial_vlm.launch.py"
+# What `ros2 launch <file> a:=b` does, without ros2cli.
+ROS2_LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import AnyLaunchDescriptionSource
+arguments = [tuple(argument.split(":=", 1)) for argument in sys.argv[2:]]
+service = LaunchService(noninteractive=True)
+source = AnyLaunchDescriptionSource(sys.argv[1])
+service.include_launch_description(
+    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
+)
+sys.exit(service.run())
+"""
+
+
+def description(**given: str):
+    """(arguments, started actions) of the launch file with ``given`` arguments."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("launch_file", LAUNCH_FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    entities = module.generate_launch_description().entities
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    arguments = {e.name: e for e in entities if isinstance(e, DeclareLaunchArgument)}
+    for argument in arguments.values():
+        argument.execute(context)
+    return arguments, module.start(context)
+
+
+def test_camera_is_the_only_thing_to_give_and_all_is_described():
+    arguments, _ = description(camera="/camera")
+    needed = [name for name, argument in arguments.items() if argument.default_value is None]
+    assert needed == ["camera"]
+    assert all(len(argument.description) > 8 for argument in arguments.values())
+
+
+def test_wrong_choice_is_refused():
+    with pytest.raises(RuntimeError, match="instances"):
+        description(camera="/camera", instances="psychic")
+
+
+def test_without_bag_and_rviz_two_nodes_start():
+    _, actions = description(camera="/camera")
+    nodes = [action.node_executable for action in actions if isinstance(action, Node)]
+    assert nodes == ["mapper", "reasoner"]
+    _, actions = description(camera="/camera", rviz="true", rosbag="x")
+    nodes = [action.node_executable for action in actions if isinstance(action, Node)]
+    assert nodes[:3] == ["mapper", "reasoner", "rviz2"]
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate(folder, seed=3, rooms=1, fps=10, width=320, height=240, seconds=3, progress=False)
+    return folder / "bag"
+
+
+@pytest.mark.parametrize("instances", ["labels", "geometric"])
+def test_bag_is_played_mapped_and_ended(tmp_path, bag, instances):
+    with Rig(tmp_path) as rig:
+        domain = {"ROS_DOMAIN_ID": str(rig.domain), "ROS_LOG_DIR": str(tmp_path)}
+        environment = {**os.environ, **domain}
+        for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+            environment.pop(name, None)
+        arguments = ["camera:=/camera", f"rosbag:={bag}", f"instances:={instances}"]
+        with (tmp_path / "launch.log").open("wb") as log:
+            rig.processes["launch"] = launched = subprocess.Popen(
+                [sys.executable, "-c", ROS2_LAUNCH, str(LAUNCH_FILE), *arguments],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        rig.until(lambda: rig.health.get("state") == "active", 30, "the mapper")
+        rig.until(lambda: rig.value("frames in") >= 25, 30, "images")
+        rig.until(lambda: rig.value("frames used") >= 8, 30, "frames")
+        rig.until(rig.cubes, 20, "objects")
+        if instances == "labels":
+            assert {o.label for o in rig.cubes()} - {"object"}, "names from the label image"
+        assert "reasoner" in rig.node.get_node_names()
+        preset = rig.call(GetParameters, "/mapper/get_parameters", names=["input.pair_wait"])
+        assert preset.values[0].double_value == (2.0 if instances == "labels" else 1.0)
+        rig.until(lambda: "finished cleanly" in rig.log("launch"), 20, "the player to end")
+        time.sleep(0.5)
+        launched.send_signal(signal.SIGINT)
+        launched.wait(20)
+        log = rig.log("launch")
+        assert "Traceback" not in log and "process has died" not in log, log
+        assert log.count("process has finished cleanly") == 3, log
