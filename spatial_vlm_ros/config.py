@@ -97,6 +97,7 @@ class LifecycleConfig:
     """When an object is believed, and when it is gone."""
 
     confirm_after: int = setting(3, "Frames that must show an object before it counts", low=1)
+    confirm_unnamed_after: int = setting(6, "The same for an object without a name", low=1)
     missing_after: int = setting(5, "Frames that must see through an object's place", low=1)
     through_share: float = setting(
         0.7, "Share of an object's visible points that are seen through", low=0.1, high=1.0

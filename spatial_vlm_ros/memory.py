@@ -87,7 +87,8 @@ class SpatialMemory:
             segments = self._segment(frame, points)
             seen = observations(segments, points, self.config.segmentation, self.config.points)
         with self._timed("objects"):
-            self._objects.update(seen, points, segments, self._floor.height, frame.stamp_ns)
+            walls = self._geometric.walls.found
+            self._objects.update(seen, points, segments, self._floor.height, walls, frame.stamp_ns)
         self.ignored += segments.ignored
         self._T_scene_robot = level_frame(T_scene_camera)
         self._T_scene_robot.setflags(write=False)
@@ -148,13 +149,13 @@ class SpatialMemory:
         config = self.config
         if frame.labels is not None and config.instances == "labels":
             return from_labels(frame.labels, points, config.segmentation, config.points)
-        if frame.detections is not None and config.instances == "detections":
-            return from_detections(frame.detections, points, self._floor.height, config)
         walls, known = self._geometric.walls, self._geometric.walls.revision
-        segments = self._geometric.segment(points, self._floor.height)
+        shapes = self._geometric.segment(points, self._floor.height)
         if walls.revision != known:
             self._objects.cut(walls.hold)
-        return segments
+        if frame.detections is not None and config.instances == "detections":
+            return from_detections(frame.detections, points, shapes.ids, config)
+        return shapes
 
     def _snapshot(self) -> SceneGraph:
         objects = tuple(item.snapshot() for item in self._objects.objects.values())

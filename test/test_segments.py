@@ -92,6 +92,11 @@ def test_observations_are_thinned_evenly():
     assert NEAR.label == item.label
 
 
+def shapes(seen):
+    """Ids of the segmentation by depth alone."""
+    return GeometricSegmenter(MemoryConfig()).segment(mapped(seen), 0.0).ids
+
+
 def detection(seen, ids, label="thing", score=0.9, grow=8) -> Detection:
     v, u = np.nonzero(np.isin(seen.labels.ids, ids))
     return Detection(
@@ -102,7 +107,7 @@ def detection(seen, ids, label="thing", score=0.9, grow=8) -> Detection:
 def test_detection_keeps_its_foreground():
     """A box drawn too large round the near chair holds floor and the far chair too."""
     seen = frame([NEAR, FAR], EYE, noise=0.001)
-    segments = from_detections([detection(seen, [1])], mapped(seen), 0.0, MemoryConfig())
+    segments = from_detections([detection(seen, [1])], mapped(seen), shapes(seen), MemoryConfig())
     cells = segments.ids == 0
     wanted = seen.labels.ids == 1
     assert (cells & wanted).sum() > 0.85 * wanted.sum()
@@ -112,7 +117,7 @@ def test_detection_keeps_its_foreground():
 def test_overlapping_detections_share_no_cell():
     seen = frame([NEAR, FAR], EYE)
     boxes = [detection(seen, [1], "near"), detection(seen, [2], "far")]
-    segments = from_detections(boxes, mapped(seen), 0.0, MemoryConfig())
+    segments = from_detections(boxes, mapped(seen), shapes(seen), MemoryConfig())
     for label, block in (("near", 1), ("far", 2)):
         cells = segments.ids == segments.labels.index(label)
         assert (seen.labels.ids[cells] == block).mean() > 0.9
@@ -126,7 +131,7 @@ def test_unusable_detections_are_counted():
         Detection("outside", 0.9, -50, -50, -10, -10),
         Detection("wall", 0.9, 0, 0, 320, 240),
     ]
-    segments = from_detections(boxes, mapped(seen), 0.0, MemoryConfig())
+    segments = from_detections(boxes, mapped(seen), shapes(seen), MemoryConfig())
     assert segments.labels == ()
     assert segments.ignored == {"detection with a low score": 1, "detection without depth": 2}
 
@@ -175,3 +180,14 @@ def test_geometric_size_limits(room_segments):
     small = MemoryConfig(geometric=GeometricConfig(max_size=0.5))
     segments = GeometricSegmenter(small).segment(mapped(seen), 0.0)
     assert segments.ignored["surface too large for an object"] >= 1
+
+
+def test_lines_of_holes_do_not_cut_surfaces_into_tiles():
+    """Depth warped onto a colour camera lacks every 16th row and column."""
+    seen = frame([BIN], look((0, 0, 1.4), (2.0, -0.9, 0.2)), noise=0.001)
+    depth = seen.depth.copy()
+    depth[::16], depth[:, ::16] = 0, 0
+    seen = replace(seen, depth=depth)
+    segments = GeometricSegmenter(MemoryConfig()).segment(mapped(seen), 0.0)
+    found = np.unique(segments.ids[(seen.labels.ids == 3) & (seen.depth > 0)])
+    assert len(found[found >= 0]) == 1

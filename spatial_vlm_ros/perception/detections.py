@@ -1,4 +1,4 @@
-"""Instances from a 2D detector's boxes, each reduced to its foreground surface by depth."""
+"""Instances from a 2D detector's boxes, each reduced to its foreground by depth."""
 
 from __future__ import annotations
 
@@ -11,24 +11,37 @@ from numpy.typing import NDArray
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.frame import Detection
 from spatial_vlm_ros.perception.points import PointMap
-from spatial_vlm_ros.perception.segments import Segments, connected, depth_links
+from spatial_vlm_ros.perception.segments import (
+    NOTHING,
+    SURROUNDINGS,
+    Segments,
+    connected,
+    depth_links,
+)
 
 _CORE = 0.5  # the middle part of the box (in width and height) that shows the object for sure
 _BIN = 0.06  # relative width of a bin of the depth histogram
+_WITHIN = 0.7  # share of a shape that lies in a box that holds it
+_ENOUGH = 0.3  # share of the nearest surface that the shapes must make up to replace it
 _STRONG = 0.5  # the foreground is the nearest mode this strong compared with the strongest
 
 
 def from_detections(
     detections: Sequence[Detection],
     points: PointMap,
-    floor_height: float | None,
+    shapes: NDArray[np.int32],
     config: MemoryConfig,
 ) -> Segments:
-    """Segments of the boxes' foregrounds; where two overlap, the smaller box has the cell."""
+    """Segments of the boxes' foregrounds; where two overlap, the smaller box has the cell.
+
+    shapes: (h, w) ids of a segmentation by depth alone; a box's foreground is made of the whole
+    shapes that it holds, or, holding none, of its nearest surface that is unbroken in depth.
+    """
     rules, ignored = config.segmentation, Counter[str]()
-    ids = np.full(points.depth.shape, -1, np.int32)
+    ids = np.where(shapes == SURROUNDINGS, SURROUNDINGS, NOTHING).astype(np.int32)
     right, down = depth_links(points, config.points)
-    usable = points.valid if floor_height is None else points.valid & _above(points, floor_height)
+    usable = points.valid & (shapes != SURROUNDINGS)
+    sizes = np.bincount(shapes[shapes >= 0])
     kept: list[Detection] = []
     for box in sorted(detections, key=_area, reverse=True):
         if box.label in rules.background:
@@ -37,14 +50,27 @@ def from_detections(
             ignored["detection with a low score"] += 1
             continue
         window = _window(box, points)
-        mask = _foreground(points.depth[window], usable[window], right[window], down[window])
-        if mask is None:
+        surface = _nearest_surface(
+            points.depth[window], usable[window], right[window], down[window]
+        )
+        if surface is None:
             ignored["detection without depth"] += 1
             continue
-        ids[window][mask] = len(kept)
+        ids[window][_whole_shapes(shapes[window], sizes, surface)] = len(kept)
         kept.append(box)
     labels, scores = tuple(box.label for box in kept), tuple(box.score for box in kept)
     return Segments(ids, labels, scores, True, ignored)
+
+
+def _whole_shapes(
+    shapes: NDArray[np.int32], sizes: NDArray[np.int64], surface: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The shapes mostly in a box (h, w) and mostly on ``surface``, else ``surface`` itself."""
+    inside = np.bincount(shapes[shapes >= 0], minlength=len(sizes))
+    on = np.bincount(shapes[surface & (shapes >= 0)], minlength=len(sizes))
+    whole = (inside >= _WITHIN * sizes) & (on >= 0.5 * inside) & (on > 0)
+    mask = np.append(whole, [False, False])[shapes]  # NOTHING and SURROUNDINGS take the last two
+    return mask if mask.sum() >= _ENOUGH * surface.sum() else surface
 
 
 def _area(box: Detection) -> float:
@@ -59,11 +85,7 @@ def _window(box: Detection, points: PointMap) -> tuple[slice, slice]:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def _above(points: PointMap, floor_height: float) -> NDArray[np.bool_]:
-    return points.points_scene[..., 2] > floor_height + 0.04
-
-
-def _foreground(
+def _nearest_surface(
     depth: NDArray[np.float32],
     usable: NDArray[np.bool_],
     right: NDArray[np.bool_],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from spatial_vlm_ros.perception.walls import Walls
 
 _LEVEL = 0.85  # cosine to the vertical from which a surface is level
 _REACH = 3  # grid cells to either side over which a normal is measured
+_BRIDGE = 0.02  # share of the range by which the two sides of a bridged hole may differ
 _UPRIGHT = 0.5  # sine of the same angle for upright surfaces
 _TOP = 4  # rows of the grid that count as the image's upper edge
 _TALL = 0.8  # metres from which an upright surface cut off there may be a wall
@@ -42,6 +44,7 @@ class GeometricSegmenter:
 
     def segment(self, points: PointMap, floor_height: float | None) -> Segments:
         """Segments of one frame, all unnamed. ``floor_height``: scene z, None while unknown."""
+        points = _bridged(points)
         noise = sigma(points.depth, self.config.points)
         normals, known = surface_normals(points, noise)
         tolerance = self.config.geometric.plane_distance + 2 * noise
@@ -85,6 +88,21 @@ class GeometricSegmenter:
         ids = np.append(number, np.int32(-1))[parts]  # no part, -1, takes the last
         found = int(keep.sum())
         return Segments(ids, (UNNAMED,) * found, (1.0,) * found, False, ignored)
+
+
+def _bridged(points: PointMap) -> PointMap:
+    """The points with holes of one cell closed where the surface goes on across them.
+
+    Depth warped onto a colour camera is often crossed by lines of holes, which would cut every
+    surface into tiles.
+    """
+    depth = points.depth
+    kernel = np.ones((3, 3), np.uint8)
+    near = cv2.erode(np.where(points.valid, depth, np.float32(1e6)), kernel)
+    far = cv2.dilate(depth, kernel)
+    known = cv2.boxFilter(points.valid.astype(np.float32), -1, (3, 3), normalize=False)
+    bridge = ~points.valid & (known >= 3) & (far < near * (1 + _BRIDGE))
+    return replace(points, depth=np.where(bridge, (near + far) / 2, depth))
 
 
 def surface_normals(

@@ -35,6 +35,11 @@ class Wall:
     up: NDArray[np.float64]
     weight: float
 
+    @property
+    def tangent(self) -> NDArray[np.float64]:
+        """Level unit vector along the wall."""
+        return np.array([-self.normal[1], self.normal[0], 0.0])
+
 
 class Walls:
     """The walls seen so far, in scene coordinates.
@@ -94,7 +99,7 @@ class Walls:
             axis = wall.normal.astype(np.float32)
             distance = position @ axis - np.float32(wall.offset)
             near = np.flatnonzero((distance < limit) & (distance > -_THICK))
-            along = position[near] @ _tangent(wall.normal).astype(np.float32)
+            along = position[near] @ wall.tangent.astype(np.float32)
             near = near[(along > wall.along[0] - _MARGIN) & (along < wall.along[1] + _MARGIN)]
             facing = normal[near] @ axis > _PARALLEL
             distance, limits = distance[near], limit[near]
@@ -113,7 +118,7 @@ class Walls:
         tall = floor_height is not None and wall.up[1] > floor_height + self.config.wall_top
         if not large and not (tall and height > 1.0):
             return False
-        along = everything @ _tangent(wall.normal)
+        along = everything @ wall.tangent
         beside = (along > wall.along[0]) & (along < wall.along[1])
         beside &= (everything[:, 2] > wall.up[0]) & (everything[:, 2] < wall.up[1])
         behind = everything @ wall.normal < wall.offset - 0.1
@@ -142,7 +147,7 @@ class Walls:
         for wall in self.found:
             distance = points_scene @ wall.normal - wall.offset
             on = (distance < self.config.plane_distance) & (distance > -_THICK)
-            along = points_scene @ _tangent(wall.normal)
+            along = points_scene @ wall.tangent
             result |= on & (along > wall.along[0] - _MARGIN) & (along < wall.along[1] + _MARGIN)
         return result
 
@@ -151,13 +156,9 @@ def _same_plane(a: Wall, b: Wall) -> bool:
     """Whether the middle and the ends of ``b`` lie on ``a``."""
     if a.normal @ b.normal < 0.97:
         return False
-    places = np.append(b.along, b.along.mean())[:, None] * _tangent(b.normal)
+    places = np.append(b.along, b.along.mean())[:, None] * b.tangent
     places = places + b.normal * b.offset
     return bool(np.all(np.abs(places @ a.normal - a.offset) < (0.15, 0.15, 0.06)))
-
-
-def _tangent(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([-normal[1], normal[0], 0.0])
 
 
 def _planes(
@@ -221,5 +222,5 @@ def _refined(
 
 def _measure(wall: Wall, points: NDArray[np.float32]) -> None:
     """Set how far the wall was seen to reach, stray points left out."""
-    wall.along = np.percentile(points @ _tangent(wall.normal), (2, 98))
+    wall.along = np.percentile(points @ wall.tangent, (2, 98))
     wall.up = np.percentile(points[:, 2], (2, 98))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +11,23 @@ from scipy.spatial import cKDTree
 
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.perception.points import PointMap
-from spatial_vlm_ros.perception.segments import UNNAMED, Observation, Segments
-from spatial_vlm_ros.scene.association import FOOT, TOUCH, associate, cover, same_label
-from spatial_vlm_ros.scene.box import iou
+from spatial_vlm_ros.perception.segments import Observation, Segments
+from spatial_vlm_ros.perception.walls import Wall
+from spatial_vlm_ros.scene.association import associate, cover, same_label
 from spatial_vlm_ros.scene.box_fit import fit_box
+from spatial_vlm_ros.scene.contact import Contacts
+from spatial_vlm_ros.scene.duplicates import meeting, same_place
 from spatial_vlm_ros.scene.graph import ObjectState
-from spatial_vlm_ros.scene.tracked import Ground, TrackedObject, extent_of
+from spatial_vlm_ros.scene.tracked import TrackedObject, extent_of
 from spatial_vlm_ros.scene.visibility import Visibility, in_view, look_up
 from spatial_vlm_ros.scene.voxel_points import VoxelPoints
 
 #: Share of one object's visible points, or of its box, that makes another its duplicate.
 _DUPLICATE = 0.6
+#: No more votes than this are kept for two objects being two.
+_SURELY_TWO = -10
 #: An object with this share of its points in the surroundings is cut, with the rest it goes.
 _CUT = 0.15
-#: Two boxes with this overlap (IoU) are one object's.
-_FILLED = 0.5
 _EVICTION = (ObjectState.TENTATIVE, ObjectState.MISSING, ObjectState.CONFIRMED)
 
 
@@ -43,7 +44,7 @@ class ObjectMemory:
         self.next_id = 1
         self.revision = 0
         self.evicted = 0
-        self._ground = Ground.of([], None)
+        self._contacts = Contacts.of([], None, [])
         self._one_not_two: dict[tuple[int, int], int] = {}  # votes that two objects are one
         self._extents = np.empty((0, 2, 3))
         self._extents_revision = -1
@@ -59,18 +60,21 @@ class ObjectMemory:
         points: PointMap,
         segments: Segments,
         floor_height: float | None,
+        walls: Sequence[Wall],
         stamp_ns: int,
     ) -> None:
         """Take in the observations of one frame, and what the frame says about the rest."""
         near = self._near(points)
-        self._ground = Ground.of(near, floor_height)
+        self._contacts = Contacts.of(
+            [(item.id, item.surface) for item in near], floor_height, walls
+        )
         visibility = look_up(near, points, segments, self.config.association, self.config.points)
         found = associate(seen, near, visibility, segments.whole, self.config.association)
         self._dispute(seen, found, near, visibility)
         for item, index in zip(seen, found, strict=True):
             target = near[index] if index >= 0 else self._create(item, stamp_ns)
             target.add(item, stamp_ns, self.config)
-            if target.settle(self.config, self._ground):
+            if target.settle(self.config, self._contacts):
                 self.revision += 1
         matched = set(found)
         if points.valid.mean() >= self.config.lifecycle.min_valid_depth:
@@ -104,7 +108,7 @@ class ObjectMemory:
             item.voxels.keep(rest)
             item.voxels.keep(_largest_part(item.voxels.means, 3 * item.voxels.size))
             item.fitted_voxels = 0
-            item.settle(self.config, self._ground)
+            item.settle(self.config, self._contacts)
             self.revision += 1
 
     def _near(self, points: PointMap) -> list[TrackedObject]:
@@ -170,18 +174,21 @@ class ObjectMemory:
         """Two objects that frame after frame look like one become one."""
         share = cover(visibility)
         segment = np.where(share.max(axis=1, initial=0) >= _DUPLICATE, _argmax(share), -1)
-        for a, b in combinations(range(len(near)), 2):
+        for a, b, overlap in meeting(near):
             first, second = near[a], near[b]
             if first.id not in self.objects or second.id not in self.objects:
                 continue
-            if not same_label(first.label, second.label) or not _touch(first, second):
+            if not same_label(first.label, second.label):
+                continue
+            seen_both = segment[a] >= 0 and segment[b] >= 0
+            if (seen_both and segment[a] == segment[b]) or same_place(first, second, overlap):
+                vote = 1
+            elif seen_both:
+                vote = -1
+            else:
                 continue
             pair = (min(first.id, second.id), max(first.id, second.id))
-            if _same_place(first, second) or (segment[a] >= 0 and segment[a] == segment[b]):
-                vote = 1
-            else:
-                vote = -int(segment[a] >= 0 and segment[b] >= 0)
-            votes = max(self._one_not_two.get(pair, 0) + vote, -10)
+            votes = max(self._one_not_two.get(pair, 0) + vote, _SURELY_TWO)
             self._one_not_two[pair] = votes
             if votes >= self.config.association.merge_after:
                 self._merge(first, second)
@@ -191,7 +198,7 @@ class ObjectMemory:
         keep, other = (a, b) if (a.state != 0, -a.id) >= (b.state != 0, -b.id) else (b, a)
         keep.absorb(other, self.config)
         self.remove(other.id)
-        keep.settle(self.config, self._ground)
+        keep.settle(self.config, self._contacts)
         self.revision += 1
 
     def _keep_within_caps(self) -> None:
@@ -221,29 +228,3 @@ def _largest_part(points: NDArray[np.float32], reach: float) -> NDArray[np.bool_
 
 def _argmax(share: NDArray[np.float64]) -> NDArray[np.int64]:
     return share.argmax(axis=1) if share.shape[1] else np.zeros(len(share), np.int64)
-
-
-def _touch(a: TrackedObject, b: TrackedObject) -> bool:
-    """Whether the extents of two objects meet, 5 cm allowed."""
-    return bool(
-        np.all(a.extent[0] <= b.extent[1] + 0.05) and np.all(b.extent[0] <= a.extent[1] + 0.05)
-    )
-
-
-def _same_place(a: TrackedObject, b: TrackedObject) -> bool:
-    """Whether one of two objects fills the other's box, or lies in it as a part of it.
-
-    What has the same name is a part; without names only what is level with its bottom and
-    touches it, as feet do.
-    """
-    if iou(a.box, b.box) >= _FILLED:
-        return True
-    small, large = (a, b) if a.box.volume < b.box.volume else (b, a)
-    if large.box.contains(small.surface, 0.03).mean() < _DUPLICATE:
-        return False
-    if UNNAMED not in (a.label, b.label):
-        return True
-    if abs(small.box.bottom - large.box.bottom) > FOOT:
-        return False
-    gap = cKDTree(large.surface).query(small.surface, distance_upper_bound=TOUCH)[0]
-    return bool(np.isfinite(gap).any())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from spatial_vlm_ros.perception.colour import name_shares
 from spatial_vlm_ros.perception.segments import UNNAMED, Observation
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.box_fit import fit_box, moved
+from spatial_vlm_ros.scene.contact import Contacts
 from spatial_vlm_ros.scene.graph import ObjectState, SceneObject
 from spatial_vlm_ros.scene.round_fit import rounded
 from spatial_vlm_ros.scene.voxel_points import VoxelPoints
@@ -23,10 +23,6 @@ _LEAD = 1.2
 _NEWS = 0.06
 #: Points kept to represent the surface.
 _SURFACE = 600
-#: Metres; a foot this near the floor or a surface stands on it.
-_FOOT = 0.06
-#: Fewer points are no surface.
-_FEW = 5
 
 
 @dataclass
@@ -65,15 +61,18 @@ class TrackedObject:
             _vote(self.label_votes, {seen.label: seen.score}, window)
         _vote(self.colour_votes, name_shares(seen.rgb), window)
 
-    def settle(self, config: MemoryConfig, ground: Ground) -> bool:
+    def settle(self, config: MemoryConfig, contacts: Contacts) -> bool:
         """Decide label, colour, state and box anew; True when anything others see changed."""
         before = (self.label, self.colour, self.state, self.box)
         self.label = _leader(self.label_votes, self.label) or UNNAMED
         self.colour = _leader(self.colour_votes, self.colour)
         if self._has_news():
-            self._fit(config, ground)
-        enough = self.observations >= config.lifecycle.confirm_after
-        sheet = self.label == UNNAMED and self.box.size.min() < config.geometric.min_thickness
+            self._fit(config, contacts)
+        unnamed, rules = self.label == UNNAMED, config.lifecycle
+        enough = self.observations >= (
+            rules.confirm_unnamed_after if unnamed else rules.confirm_after
+        )
+        sheet = unnamed and self.box.size.min() < config.geometric.min_thickness
         if sheet:
             self.state = ObjectState.TENTATIVE
         elif enough and self.misses == 0:
@@ -115,54 +114,15 @@ class TrackedObject:
         new = abs(len(self.voxels) - self.fitted_voxels)
         return new > _NEWS * self.fitted_voxels or self.observations >= 2 * self.fitted_at
 
-    def _fit(self, config: MemoryConfig, ground: Ground) -> None:
+    def _fit(self, config: MemoryConfig, contacts: Contacts) -> None:
         solid = self.voxels.clean()
         points, weights = self.voxels.means[solid], self.voxels.weights[solid]
         box = rounded(points, weights, fit_box(points, weights, config.box, self.voxels.size))
-        box = ground.under(box, self.id)
+        box = contacts.complete(box, self.id)
         self.surface = points[:: -(-len(points) // _SURFACE)].copy()
         self.fitted_voxels, self.fitted_at = len(self.voxels), self.observations
         if moved(box, self.box) > config.box.min_change:
             self.box, self.extent = box, extent_of(box)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What objects can stand on: the floor and other objects' surfaces.
-
-    floor_height: scene z, None while unknown. surfaces: (n, 3) points; owners: (n,) their ids.
-    """
-
-    floor_height: float | None
-    surfaces: NDArray[np.float32]
-    owners: NDArray[np.int64]
-
-    @staticmethod
-    def of(objects: Sequence[TrackedObject], floor_height: float | None) -> Ground:
-        """The ground that ``objects`` and the floor make."""
-        surfaces = [item.surface for item in objects]
-        owners = np.repeat([item.id for item in objects], [len(points) for points in surfaces])
-        points = np.concatenate([np.empty((0, 3), np.float32), *surfaces])
-        return Ground(floor_height, points, owners.astype(np.int64))
-
-    def under(self, box: Box, owner: int) -> Box:
-        """The box of an object, let down to what it all but touches: feet are seldom seen."""
-        foot = box.bottom
-        if self.floor_height is not None and abs(foot - self.floor_height) < _FOOT:
-            ground = self.floor_height
-        else:
-            around = replace(box, z=foot, height=2 * _FOOT)
-            below = around.contains(self.surfaces, 0.0) & (self.owners != owner)
-            if below.sum() < _FEW:
-                around = replace(around, length=box.length + 0.12, width=box.width + 0.12)
-                below = around.contains(self.surfaces, 0.0) & (self.owners != owner)
-                if below.sum() < _FEW:
-                    return box
-            ground = float(np.percentile(self.surfaces[below, 2], 50))
-        height = box.top - ground
-        if height < 0.5 * box.height or height > 2 * box.height:
-            return box
-        return replace(box, z=ground + height / 2, height=height)
 
 
 def extent_of(box: Box) -> NDArray[np.float64]:
