@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 
 from bench.harness import Row, benchmark, median_ms
@@ -24,16 +25,17 @@ def _message(encoding: str, array: np.ndarray) -> SimpleNamespace:
 
 @benchmark("decode bgr8 640x480")
 def decode_bgr8() -> Row:
-    """Against the way that naive nodes take: a Python list of numbers."""
+    """Against the calls that cv_bridge makes, without the checks."""
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     message = _message("bgr8", pixels)
 
-    def by_list() -> np.ndarray:
-        return np.array(list(message.data), np.uint8).reshape(480, 640, 3)[..., ::-1]
+    def by_opencv() -> np.ndarray:
+        view = np.ndarray((480, 640, 3), np.uint8, message.data)
+        return cv2.cvtColor(view, cv2.COLOR_BGR2RGB)
 
-    assert (decode_color(message) == by_list()).all()
+    assert (decode_color(message) == by_opencv()).all()
     ours = median_ms(lambda: decode_color(message), 100)
-    return Row(ours, "ms", "numpy from a list", median_ms(by_list, 5, 1))
+    return Row(ours, "ms", "cv_bridge's OpenCV calls", median_ms(by_opencv, 100))
 
 
 @benchmark("decode 16UC1 depth 640x480")

@@ -24,6 +24,12 @@ class PointsConfig:
         0.04, "A pixel further than its neighbour by this share of the range is a flying pixel"
     )
 
+    def contradiction(self) -> str:
+        """Why these settings leave nothing to see; empty when they do not."""
+        if self.min_range < self.max_range:
+            return ""
+        return f"min_range: {self.min_range} is not below max_range, {self.max_range}"
+
 
 @dataclass(frozen=True)
 class InstancesConfig:

@@ -111,7 +111,12 @@ class SpatialMemory:
         if self.T_fixed_scene is None:
             raise ValueError("nothing to save: no frame has been taken in")
         state = store.State(
-            self.T_fixed_scene, self._stamp_ns, self._T_scene_robot, self._objects, self._floor
+            self.T_fixed_scene,
+            self._stamp_ns,
+            self._T_scene_robot,
+            self._objects,
+            self._floor,
+            self._geometric.walls.found,
         )
         store.save(folder, state, fixed_frame)
 
@@ -127,6 +132,7 @@ class SpatialMemory:
         self.T_fixed_scene, self._stamp_ns = state.T_fixed_scene, state.stamp_ns
         self._T_scene_robot = state.T_scene_robot
         self._objects, self._floor = state.objects, state.floor
+        self._geometric.walls.found = state.walls
         self._objects.revision += revision + 1
 
     @property

@@ -38,7 +38,8 @@ def setting(
 def check(config: Any, prefix: str = "") -> None:
     """Raise ``ValueError`` naming the first setting of ``config`` that is out of its range.
 
-    Nested dataclasses are checked too, their names joined by dots.
+    Nested dataclasses are checked too, their names joined by dots. A dataclass whose settings can
+    contradict each other has a method ``contradiction() -> str``, which is empty when they do not.
     """
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), prefix + field.name
@@ -48,6 +49,9 @@ def check(config: Any, prefix: str = "") -> None:
         reason = refusal(field, value)
         if reason:
             raise ValueError(f"{name}: {reason}")
+    contradiction = config.contradiction() if hasattr(config, "contradiction") else ""
+    if contradiction:
+        raise ValueError(prefix + contradiction)
 
 
 def refusal(field: dataclasses.Field[Any], value: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 
 import pytest
 
-from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.config import MemoryConfig, PointsConfig
 from spatial_vlm_ros.settings import check, refusal, setting
 
 
@@ -42,6 +42,12 @@ def test_good_values_pass_ends_included():
 def test_the_wrong_setting_is_named(config, message):
     with pytest.raises(ValueError, match=message):
         check(config)
+
+
+def test_settings_that_contradict_each_other_are_refused():
+    check(MemoryConfig(points=PointsConfig(min_range=1.0, max_range=1.1)))
+    with pytest.raises(ValueError, match=r"^points\.min_range: 3.0 is not below max_range, 2.0$"):
+        check(MemoryConfig(points=PointsConfig(min_range=3.0, max_range=2.0)))
 
 
 def test_a_list_default_is_not_shared():

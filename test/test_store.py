@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from box_world import Block, frame, look
 
+from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.scene.store import fixed_frame_of
@@ -99,6 +100,37 @@ def test_the_file_can_be_read_by_a_person(folder):
     assert chair["state"] == "CONFIRMED"
     assert chair["box"]["height"] == pytest.approx(0.6, abs=0.03)
     assert "metres" in content["units"]
+
+
+def test_walls_are_remembered(tmp_path):
+    wall = Block(9, None, (4.0, 0.0, 1.3), (0.1, 6.0, 2.6))
+    config = MemoryConfig(instances="geometric")
+    memory, loaded = SpatialMemory(config), SpatialMemory(config)
+    for step in range(4):
+        memory.observe(frame([wall], look((0, 0, 1.2), (4, 0.1 * step, 1.2)), step, noise=0.001))
+    memory.save(tmp_path, "odom")
+    loaded.load(tmp_path, "odom")
+    (before,), (after,) = memory._geometric.walls.found, loaded._geometric.walls.found
+    assert before.offset == pytest.approx(-3.95, abs=0.02)
+    for name in ("normal", "offset", "along", "up", "weight"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+
+
+def test_saving_again_never_leaves_half_a_scene(folder, monkeypatch):
+    """The disk is full while the new points are written: the old scene can still be loaded."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    before = fixed_frame_of(folder), (folder / "scene.json").read_bytes()
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space"):
+        mapped(BIN).save(folder, "map")
+    assert (fixed_frame_of(folder), (folder / "scene.json").read_bytes()) == before
+    memory = SpatialMemory()
+    memory.load(folder, "odom")
+    assert len(memory.graph().objects) == 2
+    assert sorted(path.name for path in folder.iterdir()) == ["points.npz", "scene.json"]
 
 
 def test_nothing_to_save(tmp_path):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.perception.walls import Wall
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.floor import Floor
 from spatial_vlm_ros.scene.graph import ObjectState
@@ -33,15 +37,20 @@ class State:
     T_scene_robot: NDArray[np.float64] | None
     objects: ObjectMemory
     floor: Floor
+    walls: list[Wall]
 
 
 def save(folder: Path, state: State, fixed_frame: str) -> None:
-    """Write scene.json and points.npz to ``folder``, made when absent."""
+    """Write scene.json and points.npz to ``folder``, made when absent.
+
+    ``OSError`` when they cannot be written; what was saved there before is then still there.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {
         "floor_cells": state.floor.cells,
         "floor_heights": state.floor.heights,
+        "walls": np.array([_row(wall) for wall in state.walls]).reshape(-1, 9),
     }
     for item in state.objects.objects.values():
         arrays[f"surface_{item.id}"] = item.surface
@@ -60,8 +69,23 @@ def save(folder: Path, state: State, fixed_frame: str) -> None:
         "floor_height": state.floor.height,
         "objects": [_to_json(item) for item in state.objects.objects.values()],
     }
-    np.savez_compressed(folder / "points.npz", **arrays)
-    (folder / "scene.json").write_text(json.dumps(content, indent=1))
+    with _replaced(folder / "points.npz") as points, _replaced(folder / "scene.json") as scene:
+        np.savez_compressed(points, **arrays)
+        scene.write(json.dumps(content, indent=1).encode())
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` once all of it has been written."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:
@@ -119,7 +143,15 @@ def _state(content: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig
         None if robot is None else _pose(robot),
         objects,
         floor,
+        [
+            Wall(row[:3], float(row[3]), row[4:6], row[6:8], float(row[8]))
+            for row in arrays["walls"]
+        ],
     )
+
+
+def _row(wall: Wall) -> NDArray[np.float64]:
+    return np.array([*wall.normal, wall.offset, *wall.along, *wall.up, wall.weight])
 
 
 def _pose(rows: list[list[float]]) -> NDArray[np.float64]:

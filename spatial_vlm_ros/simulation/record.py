@@ -86,7 +86,7 @@ def simulate(
     film = Set(mesh, world.room_lights(), surfels, intrinsics, seed)
     record = _Record(surfels.ids)
     with shots(film, T_map_camera, workers) as taken:
-        bar = tqdm(taken, "simulate", len(stamps), unit="image", disable=not progress)
+        bar = tqdm(taken, "simulate", len(stamps), unit="image", disable=None if progress else True)
         write_bag(
             folder / "bag", _robot(world, drive, stamps, intrinsics), stamps, record.watch(bar)
         )
