@@ -58,7 +58,7 @@ def generate_launch_description() -> LaunchDescription:
                 ["labels", "detections", "geometric"],
             ),
             argument("reasoner", "geometric", "who answers questions", ["geometric"]),
-            argument("params_file", "", "YAML with parameters for both nodes, over the preset"),
+            argument("params_file", "", "YAML for /**/mapper and /**/reasoner, over the preset"),
             argument("namespace", "", "namespace of both nodes"),
             argument("rosbag", "", "bag to play; simulated time is used then"),
             argument("rviz", "false", "show boxes and camera in RViz", BOOLEANS),
@@ -75,8 +75,11 @@ def start(context: LaunchContext) -> list:
     topics = {
         name: given[f"{name}_topic"] or f"{camera}/{suffix}" for name, suffix in TOPICS.items()
     }
+    for name in ("rosbag", "params_file"):
+        if given[name] and not Path(given[name]).expanduser().exists():
+            raise RuntimeError(f"{name}:={given[name]} does not exist")
     times = {"use_sim_time": bool(given["rosbag"])}
-    extra = [given["params_file"]] if given["params_file"] else []
+    extra = [str(Path(given["params_file"]).expanduser())] if given["params_file"] else []
     names = ("instances", "fixed_frame", "image_transport", "depth_transport")
     mapper = Node(
         package="spatial_vlm_ros",
@@ -102,7 +105,7 @@ def start(context: LaunchContext) -> list:
         output="screen",
     )
     profile = [SetEnvironmentVariable(*item) for item in profile_environment().items()]
-    shown = [rviz(given["namespace"], times)] if given["rviz"] == "true" else []
+    shown = [rviz(given["namespace"], topics["image"], times)] if given["rviz"] == "true" else []
     played = [play(given["rosbag"])] if given["rosbag"] else []
     heard = ", ".join(topics[name] for name in ("image", "depth", "camera_info"))
     return [*profile, LogInfo(msg=f"mapper listens to {heard}"), mapper, reasoner, *shown, *played]
@@ -125,13 +128,14 @@ def play(bag: str) -> ExecuteProcess | Node:
     return ExecuteProcess(cmd=[*command, "--qos-profile-overrides-path", qos], output="screen")
 
 
-def rviz(namespace: str, times: dict) -> Node:
-    topics = ("markers", "objects")
+def rviz(namespace: str, image: str, times: dict) -> Node:
     prefix = f"/{namespace.strip('/')}".rstrip("/")
+    seen = image if image.startswith("/") else f"{prefix}/{image}"
+    shown = {f"/mapper/{name}": f"{prefix}/mapper/{name}" for name in ("markers", "objects")}
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(SHARE / "rviz" / "spatial_vlm.rviz")],
         parameters=[times],
-        remappings=[(f"/mapper/{topic}", f"{prefix}/mapper/{topic}") for topic in topics],
+        remappings=[*shown.items(), ("/camera/color/image_raw", seen)],
     )

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.frame import Detection, Intrinsics
 
-_BROWN = ("plumb_bob", "rational_polynomial", "thin_prism")
 _FISHEYE = "equidistant"
+_BROWN = ("plumb_bob", "rational_polynomial", "thin_prism")
+# How many coefficients OpenCV takes; drivers are not strict about which Brown model has how many.
+_COEFFICIENTS = {**dict.fromkeys(_BROWN, (4, 5, 8, 12, 14)), _FISHEYE: (4,)}
 
 
 class CameraModel:
@@ -37,11 +39,7 @@ class CameraModel:
         self._fisheye = info.distortion_model == _FISHEYE
         self._maps: tuple[Any, Any] | None = None
         if np.any(self._distortion):
-            if info.distortion_model not in (*_BROWN, _FISHEYE):
-                raise ValueError(
-                    f"camera_info has distortion model {info.distortion_model!r}; supported: "
-                    f"{', '.join((*_BROWN, _FISHEYE))}. Use the rectified image instead"
-                )
+            _refuse_unknown_lens(info.distortion_model, self._distortion)
             init = (cv2.fisheye if self._fisheye else cv2).initUndistortRectifyMap
             self._maps = init(
                 matrix, self._distortion, np.eye(3), matrix, (width, height), cv2.CV_16SC2
@@ -128,6 +126,21 @@ def _key(info: Any) -> tuple[Any, ...]:
     window = (roi.x_offset, roi.y_offset, roi.width, roi.height, info.binning_x, info.binning_y)
     lens = (info.distortion_model, *map(float, info.d), *map(float, info.k), *map(float, info.p))
     return (info.width, info.height, *window, *lens)
+
+
+def _refuse_unknown_lens(model: str, distortion: NDArray[np.float64]) -> None:
+    if model not in _COEFFICIENTS:
+        raise ValueError(
+            f"camera_info has distortion model {model!r}; supported: "
+            f"{', '.join(_COEFFICIENTS)}. Use the rectified image instead"
+        )
+    if len(distortion) not in _COEFFICIENTS[model]:
+        raise ValueError(
+            f"camera_info has {len(distortion)} distortion coefficients, {model} has "
+            f"{' or '.join(map(str, _COEFFICIENTS[model]))}"
+        )
+    if not np.all(np.isfinite(distortion)):
+        raise ValueError(f"camera_info has distortion coefficients {distortion.tolist()}")
 
 
 def _apply_window(matrix: NDArray[np.float64], info: Any) -> tuple[int, int]:

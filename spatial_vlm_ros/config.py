@@ -21,7 +21,9 @@ class PointsConfig:
         0.0025, "Depth noise (1 sigma) at 1 m; it grows with the square of the range", low=0.0
     )
     edge: float = setting(
-        0.04, "A pixel further than its neighbour by this share of the range is a flying pixel"
+        0.04,
+        "A pixel further than its neighbour by this share of the range is a flying pixel",
+        low=0.0,
     )
 
     def contradiction(self) -> str:
@@ -51,7 +53,9 @@ class GeometricConfig:
     wall_length: float = setting(1.5, "A vertical plane is a wall from this length on", low=0.3)
     wall_height: float = setting(1.2, "A vertical plane is a wall from this height on", low=0.3)
     wall_top: float = setting(
-        2.15, "A vertical plane that reaches this far above the floor is a wall of any length"
+        2.15,
+        "A vertical plane that reaches this far above the floor is a wall of any length",
+        low=0.5,
     )
     support_area: float = setting(
         0.08, "A level surface of at least this area (square metres) carries objects", low=0.01
@@ -61,7 +65,9 @@ class GeometricConfig:
     min_thickness: float = setting(
         0.025, "An unnamed sheet thinner than this is a leftover of its surroundings", low=0.0
     )
-    max_size: float = setting(3.0, "Segments whose longest side is longer are surroundings")
+    max_size: float = setting(
+        3.0, "Segments whose longest side is longer are surroundings", low=0.1
+    )
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class AssociationConfig:
         0.4, "3D overlap of the extents needed when the labels differ", low=0.0, high=1.0
     )
     min_inside: float = setting(
-        0.7, "Share of an instance's points inside an object's box to be part of it", low=0.1
+        0.7, "Share of an instance's points inside an object's box to be part of it", low=0.5
     )
     depth_margin: float = setting(0.03, "Depth agreement at the camera, plus three sigma", low=0.0)
     samples: int = setting(300, "Points of an object compared with the image", low=20)
@@ -112,7 +118,18 @@ class LifecycleConfig:
         0.2, "Share of valid depth below which a frame proves no absence", low=0.0, high=1.0
     )
     label_window: float = setting(30.0, "Label votes remembered per object", low=1.0)
-    max_objects: int = setting(1000, "Objects kept; tentative, then missing, then oldest go", low=1)
+    forget_after: int = setting(
+        10,
+        "An object not yet confirmed is forgotten when unseen for so many frames for each "
+        "frame that showed it",
+        low=1,
+    )
+    max_objects: int = setting(
+        1000,
+        "Objects kept; of those not in the frame the tentative go first, then the missing, "
+        "then the confirmed, each longest unseen first",
+        low=1,
+    )
     max_megabytes: float = setting(64.0, "Cap on all objects' points", low=0.01)
 
 
@@ -121,7 +138,9 @@ class FloorConfig:
     """The map of floor that has been seen."""
 
     resolution: float = setting(0.1, "Size of a floor cell", low=0.02)
-    radius: float = setting(50.0, "Floor further than this from the scene's origin is not kept")
+    radius: float = setting(
+        50.0, "Floor further than this from the scene's origin is not kept", low=1.0
+    )
     tolerance: float = setting(0.05, "Points this near the floor's height are floor", low=0.005)
 
 

@@ -36,6 +36,12 @@ class FrameDecoder:
         if self._camera is None or self._camera[0] is not info:
             self._camera = (info, CameraModel(info, self._rectified))
         camera = self._camera[1]
+        rgb, intrinsics = decode_color(color), camera.intrinsics
+        if rgb.shape[:2] != (intrinsics.height, intrinsics.width):
+            raise ValueError(
+                f"colour image is {rgb.shape[1]}x{rgb.shape[0]}, camera_info says "
+                f"{intrinsics.width}x{intrinsics.height}: is it the camera_info of this image?"
+            )
         labels = boxes = None
         if "labels" in partners:
             ids = camera.rectify(decode_labels(partners["labels"]), smooth=False)
@@ -45,9 +51,9 @@ class FrameDecoder:
             boxes = tuple(camera.rectify_detection(box) for box in found)
         return Frame(
             stamp_ns,
-            camera.rectify(decode_color(color), smooth=True),
+            camera.rectify(rgb, smooth=True),
             camera.rectify(decode_depth(partners["depth"]), smooth=False),
-            camera.intrinsics,
+            intrinsics,
             T_fixed_camera,
             labels,
             boxes,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
+from spatial_vlm_ros.reasoning.units import LENGTHS, convert
 from spatial_vlm_ros.scene.box import Box, ious
 from spatial_vlm_ros.simulation.truth import TrueObject, TrueQuestion, Truth
 
@@ -17,7 +18,6 @@ REACH_M = 1.2  # a commanded base must stop this near the object
 FACING = np.radians(30.0)
 FLOOR_TOLERANCE_M = 0.1
 SAME_PLACE_M = 0.3  # a box that overlaps no true box may stand for one this near
-METRES = {"m": 1.0, "cm": 0.01}
 HEADROOM_M = 1.8  # what hangs higher than this above the floor stops no base
 
 
@@ -52,10 +52,10 @@ def said_word(answer: Answer, question: TrueQuestion) -> str:
 def _near(answer: Answer, question: TrueQuestion) -> tuple[bool, str]:
     if not isinstance(answer.value, (int, float)) or question.truth is None:
         return False, "gave no number"
-    if answer.unit != question.unit and not {answer.unit, question.unit} <= set(METRES):
+    if answer.unit != question.unit and not {answer.unit, question.unit} <= set(LENGTHS):
         return False, f"unit is {answer.unit!r}, not {question.unit!r}"
-    scale = METRES.get(answer.unit, 1.0) / METRES.get(question.unit, 1.0)
-    error = abs(scale * float(answer.value) - float(question.truth))
+    value = convert(float(answer.value), answer.unit, question.unit)
+    error = abs(value - float(question.truth))
     return error <= question.tolerance + 1e-9, f"off by {error:.3g} {question.unit}".rstrip()
 
 

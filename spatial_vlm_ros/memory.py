@@ -51,6 +51,8 @@ class SpatialMemory:
     def __init__(self, config: MemoryConfig | None = None) -> None:
         self.config = config or MemoryConfig()
         check(self.config)
+        self._objects = ObjectMemory(self.config)
+        self._floor = Floor(self.config.floor, self.config.points)
         self.reset()
 
     def reset(self) -> None:
@@ -58,7 +60,9 @@ class SpatialMemory:
         self.T_fixed_scene: NDArray[np.float64] | None = None
         self.timings_ms: dict[str, float] = {}
         self.ignored: Counter[str] = Counter()
+        revision = self.revision
         self._objects = ObjectMemory(self.config)
+        self._objects.revision = revision + 1
         self._floor = Floor(self.config.floor, self.config.points)
         self._geometric = GeometricSegmenter(self.config)
         self._stamp_ns = 0
@@ -137,7 +141,7 @@ class SpatialMemory:
 
     @property
     def revision(self) -> int:
-        """Grows when anything but stamps, counts and the observer's place has changed."""
+        """Grows, over resets too, with all changes but of stamps, counts and the observer."""
         return self._objects.revision + self._floor.revision
 
     @property

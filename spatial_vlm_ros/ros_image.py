@@ -179,7 +179,10 @@ def _imdecode(data: bytes, flags: int, format_name: str) -> NDArray[Any]:
         raise ValueError(
             f"compressed image {format_name!r} is truncated: {len(data)} bytes end early"
         )
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # a header that promises more pixels than OpenCV lets in
+        pixels = None
     if pixels is None:
         raise ValueError(f"compressed image {format_name!r} ({len(data)} bytes) cannot be decoded")
     return pixels

@@ -315,7 +315,7 @@ def truncated(message):
         ("depth", lambda: truncated(depth(100)), "truncated"),
         ("color", lambda: image(np.zeros((3, 4, 2), np.uint8), "yuv422", stamp_ns=100), "yuv422"),
         ("depth", lambda: depth(100, size=(6, 8)), "aligned to colour"),
-        ("color", lambda: color(100, size=(6, 8)), "intrinsics say"),
+        ("color", lambda: color(100, size=(6, 8)), "8x6, camera_info says"),
     ],
 )
 def test_bad_message_costs_one_frame_and_says_why(stream, bad, why):

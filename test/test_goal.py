@@ -107,3 +107,31 @@ def test_facing_turns_on_the_spot() -> None:
     x, y, yaw = goal("Face the sofa.")
     assert (x, y) == (1.0, 1.0)
     assert yaw == pytest.approx(np.arctan2(3.5, 2.0))
+
+
+def test_it_keeps_its_radius_from_walls_where_there_is_room() -> None:
+    """A wall at y = 0, from x = 0 to 4, the robot beside it, the box further along it."""
+    seen = np.ones((60, 80), dtype=bool)
+    floor = FloorMap(0.0, 0.0, 0.0, 0.05, seen)
+    cube = thing(1, "box", (3.0, 0.2, 0.3, 0.4, 0.4, 0.6, 0.0))
+    x, y, _ = goal("go to the box", graph((cube,), floor, robot=(0.4, 0.1, 0.0)))
+    assert y >= ROBOT_RADIUS
+    assert np.hypot(2.8 - x, max(y - 0.4, 0.0)) <= NEAR + 0.05
+
+
+def test_a_narrow_place_is_better_than_none() -> None:
+    seen = np.zeros((60, 80), dtype=bool)
+    seen[20:28, :] = True  # a corridor of 0.4 m
+    floor = FloorMap(0.0, 0.0, 0.0, 0.05, seen)
+    cube = thing(1, "box", (3.0, 1.2, 0.3, 0.4, 0.4, 0.6, 0.0))
+    x, y, _ = goal("go to the box", graph((cube,), floor, robot=(0.4, 1.2, 0.0)))
+    assert 1.0 <= y <= 1.4
+    assert x <= 2.5
+
+
+def test_what_lies_far_in_on_a_table_is_gone_to_beside_the_table() -> None:
+    table = thing(1, "table", (3.0, 2.0, 0.375, 2.0, 2.0, 0.75, 0.0))
+    mug = thing(2, "mug", (3.0, 2.0, 0.8, 0.1, 0.1, 0.1, 0.0))
+    x, y, yaw = goal("go to the mug", graph((table, mug), floor_under((table, mug))))
+    assert 2.0 - FAR <= x <= 2.0 - ROBOT_RADIUS or 1.0 - FAR <= y <= 1.0 - ROBOT_RADIUS
+    assert yaw == pytest.approx(np.arctan2(2.0 - y, 3.0 - x))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatial_vlm_ros.reasoning.measure import EIGHT, bearing, sector, side
+from spatial_vlm_ros.reasoning.measure import EIGHT, bearing, on_side, sector, side
+from spatial_vlm_ros.reasoning.units import convert, read_number
 from spatial_vlm_ros.scene.box import Box
 
 
@@ -62,3 +63,42 @@ def test_sides_of_a_box_whichever_way_it_is_given() -> None:
         assert side(box, "width") == 1
         assert side(box, "longest side") == 3
         assert side(box, "volume") == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "cases"),
+    [
+        ("left", {1: (True, 1), -1: (False, 1), 179: (True, 1), 90: (True, 90)}),
+        ("right", {1: (False, 1), -100: (True, 80)}),
+        ("front", {0: (True, 45), -44: (True, 1), 46: (False, 1)}),
+        ("behind", {134: (False, 1), -136: (True, 1), 180: (True, 45)}),
+        ("back-right", {-100: (True, 10), 100: (False, 10), -80: (False, 10)}),
+    ],
+)
+def test_one_side(name: str, cases: dict[float, tuple[bool, float]]) -> None:
+    true, margin = on_side(name, np.array([*cases], dtype=float))
+    assert true.tolist() == [case[0] for case in cases.values()]
+    assert margin.tolist() == [case[1] for case in cases.values()]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("20 cm", (20.0, "cm")),
+        ("about 1.5 metres", (1.5, "m")),
+        ("6 feet", (6.0, "ft")),
+        ("3 sq ft", (3.0, "ft2")),
+        ("12 square meters", (12.0, "m2")),
+        ("2 mugs", (2.0, "")),
+        ("3", (3.0, "")),
+        ("none", None),
+    ],
+)
+def test_numbers_with_units(text: str, number: tuple[float, str] | None) -> None:
+    assert read_number(text) == number
+
+
+def test_conversion_keeps_to_its_kind() -> None:
+    assert convert(1.0, "m", "ft") == pytest.approx(3.28084)
+    assert convert(1.0, "ft2", "m2") == pytest.approx(0.092903)
+    assert convert(1.0, "m2", "cm") == 1.0

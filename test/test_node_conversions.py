@@ -107,6 +107,7 @@ def test_markers_delete_what_is_gone():
     markers = Markers()
     shown = markers.message(scene().objects[:2], STAMP, "spatial_scene").markers
     assert [(m.ns, m.id, m.action) for m in shown] == [
+        ("", 0, Marker.DELETEALL),  # what an earlier mapper has left in the viewer
         ("boxes", 1, Marker.ADD),
         ("names", 1, Marker.ADD),
         ("boxes", 2, Marker.ADD),
@@ -115,7 +116,8 @@ def test_markers_delete_what_is_gone():
     after = markers.message(scene().objects[1:2], STAMP, "spatial_scene").markers
     gone = {(m.ns, m.id) for m in after if m.action == Marker.DELETE}
     assert gone == {("boxes", 1), ("names", 1)}
-    assert all(m.header.frame_id == "spatial_scene" for m in after)
+    assert all(m.header.frame_id == "spatial_scene" for m in [*shown, *after])
+    assert not any(m.action == Marker.DELETEALL for m in after)
     assert not any(
         m.action == Marker.DELETE
         for m in markers.message(scene().objects[1:2], STAMP, "spatial_scene").markers

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy")
 from rclpy.qos import ReliabilityPolicy
 from ros_rig import Rig, Robot
+from sensor_msgs.msg import Image
 
 from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.doctor import Finding, Level
@@ -66,6 +67,26 @@ def test_a_healthy_mapper(rig: Rig) -> None:
     assert "images became frames in odom" in well
     assert "messages/s on /depth" in well
     assert "frames used" in well  # the mapper's own words
+
+
+def test_a_mapper_in_a_namespace_with_topics_of_odd_names(rig: Rig) -> None:
+    robot = Robot(rig)
+    for name, topic in (("color", "/kinect/picture"), ("depth", "/kinect/range")):
+        setattr(robot, name, rig.node.create_publisher(Image, topic, 10))
+    rig.start_mapper(
+        "__ns:=/second",
+        "image:=/kinect/picture",
+        "depth:=/kinect/range",
+        *(f"{name}:=/{name}" for name in ("camera_info", "labels", "label_info")),
+        input__slop=0.2,
+    )
+    robot.wait()
+    with driving(rig, robot, *TOPICS):
+        found = list(checkup("/second/mapper", 2.0))
+    assert of_level(found, Level.FAIL) == of_level(found, Level.WARN) == ""
+    well = of_level(found, Level.OK)
+    assert "depth: " in well and "messages/s on /kinect/range" in well
+    assert "frames used" in well
 
 
 def test_missing_topic_is_named_with_what_could_be_meant(rig: Rig) -> None:

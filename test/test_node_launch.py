@@ -15,6 +15,7 @@ pytest.importorskip("rclpy")
 pytest.importorskip("launch")
 pytest.importorskip("launch_ros")
 from launch.actions import DeclareLaunchArgument
+from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 from rcl_interfaces.srv import GetParameters
 from ros_rig import Rig
@@ -67,13 +68,58 @@ def test_wrong_choice_is_refused():
         description(camera="/camera", instances="psychic")
 
 
-def test_without_bag_and_rviz_two_nodes_start():
+@pytest.mark.parametrize("argument", ["rosbag", "params_file"])
+def test_missing_file_is_refused_before_anything_starts(argument):
+    with pytest.raises(RuntimeError, match=f"{argument}:=/no/where does not exist"):
+        description(camera="/camera", **{argument: "/no/where"})
+
+
+def test_without_bag_and_rviz_two_nodes_start(tmp_path):
     _, actions = description(camera="/camera")
     nodes = [action.node_executable for action in actions if isinstance(action, Node)]
     assert nodes == ["mapper", "reasoner"]
-    _, actions = description(camera="/camera", rviz="true", rosbag="x")
+    _, actions = description(camera="/camera", rviz="true", rosbag=str(tmp_path))
     nodes = [action.node_executable for action in actions if isinstance(action, Node)]
     assert nodes[:3] == ["mapper", "reasoner", "rviz2"]
+
+
+@pytest.mark.parametrize(
+    ("camera", "namespace", "image"),
+    [
+        ("/head", "", "/head/color/image_raw"),
+        ("head", "robot", "/robot/head/color/image_raw"),
+    ],
+)
+def test_rviz_shows_the_camera_and_the_scene_that_the_mapper_has(camera, namespace, image):
+    rviz_file = (LAUNCH_FILE.parents[1] / "rviz" / "spatial_vlm.rviz").read_text()
+    _, actions = description(camera=camera, namespace=namespace, rviz="true")
+    (rviz,) = [a for a in actions if isinstance(a, Node) and a.node_executable == "rviz2"]
+    context = LaunchContext()
+    remaps = dict(
+        tuple(perform_substitutions(context, side) for side in pair)
+        for pair in rviz._Node__remappings
+    )
+    assert remaps["/camera/color/image_raw"] == image
+    prefix = f"/{namespace}".rstrip("/")
+    assert remaps["/mapper/markers"] == f"{prefix}/mapper/markers"
+    for topic in ("/camera/color/image_raw", "/mapper/markers"):
+        assert f"Value: {topic}\n" in rviz_file, "what is remapped is what RViz shows"
+
+
+def test_bag_players_keep_the_static_transforms_of_all_publishers():
+    from types import SimpleNamespace
+
+    from spatial_vlm_ros.nodes.player import qos_of
+
+    overrides = (LAUNCH_FILE.parents[1] / "config" / "bag_qos.yaml").read_text()
+    static = overrides.partition("/tf_static:")[2].partition("\n/")[0]
+    assert "depth: 100" in static and "transient_local" in static
+    connection = SimpleNamespace(
+        topic="/tf_static",
+        msgtype="tf2_msgs/msg/TFMessage",
+        ext=SimpleNamespace(offered_qos_profiles=()),
+    )
+    assert qos_of(connection, best_effort=True).depth == 100
 
 
 @pytest.fixture(scope="module")

@@ -189,6 +189,15 @@ def spoiled_depth(value: float):
     return fill
 
 
+def test_looping_recording_whose_images_are_no_use_shows_no_old_map(rig):
+    robot = started(rig)
+    first_frame(rig, robot)
+    robot.drive(range(1, 31))
+    rig.until(rig.cubes, 20, "the cube")
+    robot.drive(range(1, 8), fill=spoiled_depth(0.0))
+    rig.until(lambda: not rig.scenes[-1].objects, 20, "the map of the old pass to go")
+
+
 def test_useless_depth_does_no_harm(rig):
     robot = started(rig)
     first_frame(rig, robot)
@@ -255,6 +264,19 @@ def test_watchdog_names_the_missing_topic_and_what_it_could_be(rig):
     assert robot.color.get_subscription_count() == 0
 
 
+def test_watchdog_knows_a_camera_that_only_sends_compressed_images(rig):
+    from sensor_msgs.msg import CompressedImage
+
+    for topic in ("/cam/image/compressed", "/cam/depth/compressedDepth"):
+        rig.node.create_publisher(CompressedImage, topic, 10)
+    rig.start_mapper("image:=/cam/image", "depth:=/cam/depth")
+    for said in (
+        "/cam/image/compressed is published: set image_transport to compressed",
+        "/cam/depth/compressedDepth is published: set depth_transport to compressedDepth",
+    ):
+        rig.until(lambda said=said: said in rig.problems, 15, said)
+
+
 def test_vanishing_images_hint_at_shared_memory(rig):
     robot = started(rig)
     for step in range(60):
@@ -298,11 +320,29 @@ def test_compressed_images(rig):
     assert rig.value("dropped bad_image") == 0
 
 
-def test_simulated_time_that_stands_still_stops_nothing(rig):
+def test_simulated_time_that_stands_still_stops_nothing_and_is_told(rig):
     robot = started(rig, use_sim_time=True)
     robot.drive(STEPS)
     rig.until(rig.cubes, 20, "the cube")
     rig.until(lambda: rig.value("frames used") > 15, 20, "diagnostics")
+    rig.until(lambda: "nothing publishes /clock" in rig.log("mapper"), 20, "the warning")
+
+
+def test_slower_depth_is_not_complained_about_and_lasting_problems_are_logged_once(rig):
+    robot = started(rig)
+    first_frame(rig, robot)
+    for step in range(1, 101):
+        messages = robot.messages(step)
+        if step % 4:
+            del messages["depth"]
+        robot.send(messages)
+        time.sleep(0.03)
+    assert "are lost" not in rig.log("mapper") and "no_depth" not in rig.log("mapper")
+    for step in range(101, 161):  # three periods of the watchdog without any transform
+        robot.send(robot.messages(step), "info", "color", "depth", "labels")
+        time.sleep(0.08)
+    time.sleep(1.0)
+    assert rig.log("mapper").count("no_transform") == 1, rig.log("mapper")
 
 
 def test_services_of_the_map(rig, tmp_path):
@@ -322,6 +362,9 @@ def test_services_of_the_map(rig, tmp_path):
     saved = rig.call(SaveScene, "/mapper/save_scene", path=str(tmp_path / "scene"))
     assert saved.success and (tmp_path / "scene" / "scene.json").exists(), saved.message
     assert not rig.call(SaveScene, "/mapper/save_scene", path=" ").success
+    (tmp_path / "file").write_text("")
+    unwritable = rig.call(SaveScene, "/mapper/save_scene", path=str(tmp_path / "file" / "scene"))
+    assert not unwritable.success and "file/scene cannot be written: Not a" in unwritable.message
 
     refused = rig.call(RemoveObject, "/mapper/remove_object", id=999)
     assert not refused.success and "999" in refused.message and str(cube.id) in refused.message
@@ -360,12 +403,18 @@ def test_scene_frame_is_a_static_transform(rig):
     from tf2_msgs.msg import TFMessage
 
     robot = started(rig)
+    first_frame(rig, robot, 5)
+    for name in ("deactivate", "cleanup", "configure", "activate"):
+        assert transition(rig, name)
+    robot.wait()
     first_frame(rig, robot)
     heard = []
     latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     rig.node.create_subscription(TFMessage, "/tf_static", heard.append, latched)
     rig.until(lambda: heard, 20, "the static transform, also when late")
-    (tie,) = heard[0].transforms
+    time.sleep(0.5)
+    (message,) = heard  # nothing of the map before
+    (tie,) = message.transforms
     assert (tie.header.frame_id, tie.child_frame_id) == ("odom", "spatial_scene")
     T = cube_world.camera_pose(0)
     place, turn = tie.transform.translation, tie.transform.rotation
@@ -374,6 +423,22 @@ def test_scene_frame_is_a_static_transform(rig):
     np.testing.assert_allclose(
         [turn.x, turn.y, turn.z, turn.w], [0, 0, math.sin(yaw / 2), math.cos(yaw / 2)], atol=1e-9
     )
+
+
+def test_a_viewer_started_late_is_shown_the_boxes(rig):
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    from visualization_msgs.msg import Marker, MarkerArray
+
+    robot = started(rig)
+    robot.drive(STEPS)
+    rig.until(rig.cubes, 20, "the cube")
+    time.sleep(0.5)
+    heard = []
+    latched = QoSProfile(
+        depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL
+    )  # as in the RViz file
+    rig.node.create_subscription(MarkerArray, "/mapper/markers", heard.append, latched)
+    rig.until(lambda: heard and any(m.type == Marker.CUBE for m in heard[-1].markers), 10, "boxes")
 
 
 def set_parameter(rig: Rig, name: str, value):
@@ -412,6 +477,20 @@ def test_parameters_are_described_and_wrong_ones_refused_with_the_reason(rig):
         ("instances", "psychic", "parameter instances: .*'psychic' is not one of"),
         ("input.queue_size", 0, "parameter input.queue_size: .*out of range"),
         ("input.slop", 1, "parameter input.slop: .*INTEGER.*DOUBLE"),
+        ("points.min_range", 9.0, "parameter points.min_range: 9.0 is not below max_range"),
+        ("fixed_frame", "/odom", "parameter fixed_frame: '/odom' is no TF frame"),
+        ("scene_frame", "odom", "parameter scene_frame: 'odom' is the fixed_frame too"),
+        ("use_sim_time", "maybe", "'use_sim_time'.*STRING.*BOOL"),
+        (
+            "qos_overrides./image.subscription.reliability",
+            "nonsense",
+            "cannot become active: qos_overrides./image: .*nonsense",
+        ),
+        (
+            "qos_overrides./mapper/objects.publisher.depth",
+            "many",
+            "cannot become inactive: qos_overrides./mapper/objects: .*STRING.*INTEGER",
+        ),
     ],
 )
 def test_wrong_parameter_at_the_start_ends_the_node_with_one_line(rig, name, value, said):
@@ -421,6 +500,24 @@ def test_wrong_parameter_at_the_start_ends_the_node_with_one_line(rig, name, val
     assert rig.processes["mapper"].wait(20) == 1
     assert re.search(said, rig.log("mapper")), rig.log("mapper")
     assert len(rig.log("mapper").strip().splitlines()) == 1
+
+
+def test_no_background_at_all_is_a_setting_too(rig):
+    rig.start_mapper(segmentation__background=[])
+    rig.until(lambda: rig.health.get("state") == "active", 20, "the mapper")
+
+
+def test_settings_that_contradict_each_other_are_refused_before_they_take_effect(rig):
+    rig.start_mapper(autostart=False)
+    for name, value, said in (
+        ("points.min_range", 7.0, "points.min_range: 7.0 is not below max_range, 6.0"),
+        ("scene_frame", "odom", "scene_frame: 'odom' is the fixed_frame too"),
+    ):
+        result = set_parameter(rig, name, value)
+        assert not result.successful and said in result.reason
+    assert set_parameter(rig, "points.max_range", 8.0).successful
+    assert set_parameter(rig, "points.min_range", 7.0).successful
+    assert transition(rig, "configure")
 
 
 def test_misspelt_parameter_is_named(rig):
@@ -460,6 +557,48 @@ def test_lifecycle(rig):
         assert transition(rig, "deactivate") and transition(rig, "cleanup")
     assert transition(rig, "unconfigured_shutdown")
     assert rig.end("mapper", signal.SIGTERM) == 0
+
+
+def test_services_answer_whatever_the_state(rig, tmp_path):
+    robot = Robot(rig)
+    rig.start_mapper(autostart=False)
+    query = rig.call(QueryObjects, "/mapper/query_objects", 20)
+    assert not query.success and query.message == "there is no map: the mapper is not configured"
+    save = rig.node.create_client(SaveScene, "/mapper/save_scene")
+    for turn in range(3):
+        assert transition(rig, "configure") and transition(rig, "activate")
+        robot.wait()
+        robot.drive(range(10 * turn, 10 * turn + 5))
+        rig.until(save.service_is_ready)
+        asked = [save.call_async(SaveScene.Request(path=str(tmp_path / "x"))) for _ in range(5)]
+        assert transition(rig, "deactivate") and transition(rig, "cleanup")
+        rig.until(lambda asked=asked: all(f.done() for f in asked), 10, "answers of all services")
+        assert asked[0].result().success
+    assert transition(rig, "unconfigured_shutdown")
+    assert not rig.call(QueryObjects, "/mapper/query_objects").success
+
+
+def test_transition_that_breaks_off_leaves_a_node_that_can_only_end():
+    from ros_rig import claim_domain
+
+    from spatial_vlm_ros.nodes.managed import ManagedNode
+
+    class Breaks(ManagedNode):
+        def activate(self) -> None:
+            raise KeyError("half-way")
+
+    domain, claim = claim_domain()
+    rclpy.init(domain_id=domain)
+    try:
+        node = Breaks("breaks")
+        node.trigger_configure()
+        node.trigger_activate()
+        assert node._state_machine.current_state[1] == "finalized"
+        node.stop()
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()
+        claim.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

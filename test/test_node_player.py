@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -70,6 +71,16 @@ def test_best_effort_playback_arrives_too(rig, bag):
 def player(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "spatial_vlm_ros.nodes.player", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, env=os.environ)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("waits", [True, False])
+def test_signals_end_it_cleanly(rig, bag, number, waits):
+    rig.start("player", str(bag), "--loop", "0", "--wait", "60" if waits else "0")
+    rig.until(lambda: "player" in rig.node.get_node_names(), 20, "the player")
+    time.sleep(0.5)
+    assert rig.end("player", number) == 0, rig.log("player")
+    assert "Traceback" not in rig.log("player")
 
 
 def test_what_is_no_bag_is_refused_in_one_line(tmp_path):

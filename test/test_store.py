@@ -144,6 +144,18 @@ def edit_json(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+BOX = {"x": 1.0, "y": 0.0, "z": 0.0, "length": 1.0, "width": 1.0, "height": 1.0, "yaw": 0.0}
+
+
+def edit_object(folder: Path, **changes: object) -> None:
+    objects = json.loads((folder / "scene.json").read_text())["objects"]
+    edit_json(folder, objects=[{**objects[0], **changes}, *objects[1:]])
+
+
+def edit_points(folder: Path, **changes: np.ndarray) -> None:
+    np.savez(folder / "points.npz", **{**np.load(folder / "points.npz"), **changes})
+
+
 def drop(folder: Path, *keys: str) -> None:
     path = folder / "scene.json"
     content = json.loads(path.read_text())
@@ -162,6 +174,18 @@ def cut_short(path: Path) -> None:
         (lambda f: edit_json(f, fixed_frame="map"), r"scene\.json is a scene in frame 'map'"),
         (lambda f: edit_json(f, T_fixed_scene=[[1, 2]]), "scene is damaged"),
         (lambda f: edit_json(f, objects=[{"id": 1}]), "scene is damaged"),
+        (lambda f: edit_json(f, T_fixed_scene=np.diag([2, 1, 1, 1]).tolist()), "no rotation"),
+        (lambda f: edit_json(f, T_fixed_scene=np.diag([1, 1, -1, 1]).tolist()), "no rotation"),
+        (lambda f: edit_json(f, stamp_ns="noon"), "scene is damaged.*noon"),
+        (lambda f: edit_object(f, id=2), "object 2 is there twice"),
+        (lambda f: edit_json(f, next_id=2), "object 2 .* not below next_id"),
+        (lambda f: edit_object(f, label=3), "scene is damaged.*object 1: label is 3"),
+        (lambda f: edit_object(f, observations=-1), "object 1: observations is -1"),
+        (lambda f: edit_object(f, last_seen_ns="1"), "object 1: last_seen_ns is '1'"),
+        (lambda f: edit_object(f, box={**BOX, "x": float("nan")}), "7 finite numbers"),
+        (lambda f: edit_object(f, box={**BOX, "height": -1.0}), "negative size"),
+        (lambda f: edit_points(f, means_1=np.full((1, 3), np.nan, np.float32)), "object 1: its po"),
+        (lambda f: edit_points(f, weights_1=np.ones(1, np.float32)), "object 1: its points"),
         (lambda f: drop(f, "next_id"), "scene is damaged.*next_id"),
         (lambda f: drop(f, "fixed_frame"), r"scene\.json names no fixed frame"),
         (lambda f: cut_short(f / "scene.json"), r"scene\.json cannot be read"),

@@ -93,6 +93,16 @@ def spin_until(condition, *nodes, seconds=10.0):
     assert condition(), f"not within {seconds} s"
 
 
+def test_no_stamp_never_means_the_latest_transform():
+    class AnswersWithTheLatest:  # as tf2 does when asked for stamp 0
+        def lookup_transform(self, target, source, stamp):
+            return stamped(target, source, 5 * S)
+
+    assert tf2.lookup(AnswersWithTheLatest(), "odom", "camera", 5 * S).shape == (4, 4)
+    with pytest.raises(TransformError, match="no stamp"):
+        tf2.lookup(AnswersWithTheLatest(), "odom", "camera", 0)
+
+
 @pytest.mark.parametrize("scenario", GOLDEN, ids=lambda s: s["name"])
 def test_standin_answers_what_the_tf2_core_answers(scenario):
     buffer = filled(tf2_standin.Buffer, scenario)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from box_world import CAMERA, FLOOR, Block, frame, look
@@ -59,6 +61,24 @@ def test_an_object_that_is_gone_is_seen_through():
     assert seen.surface[0] == 0
 
 
+@pytest.mark.parametrize(("distance", "proof"), [(7.5, True), (13.0, False)])
+def test_depth_beyond_the_range_disproves_unless_it_is_absurd(distance, proof):
+    """Used is depth up to 6 m, believed up to 12 m."""
+    seen = frame([], EYE)
+    points = unproject(replace(seen, depth=np.full_like(seen.depth, distance)), EYE, PointsConfig())
+    ids = np.full(points.depth.shape, -1, np.int32)
+    found = look_up(
+        [remembered(CHAIR)],
+        points,
+        Segments(ids, (), (), True),
+        AssociationConfig(),
+        PointsConfig(),
+    )
+    assert not points.valid.any()
+    assert (found.through[0] == found.sampled[0]) is np.bool_(proof)
+    assert found.surface[0] == 0
+
+
 def test_behind_something_nearer_nothing_is_said():
     screen = Block(2, "screen", (1.0, 0, 0.6), (0.1, 2.0, 1.2))
     seen = look_at([screen])
@@ -67,7 +87,7 @@ def test_behind_something_nearer_nothing_is_said():
 
 def test_without_depth_nothing_is_said():
     points, segments = mapped([])
-    points.depth[:] = 0
+    points.depth[:], points.beyond[:] = 0, 0
     seen = look_up([remembered(CHAIR)], points, segments, AssociationConfig(), PointsConfig())
     assert (seen.surface[0], seen.through[0]) == (0, 0)
 

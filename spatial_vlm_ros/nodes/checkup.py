@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from spatial_vlm_ros.assembler import FrameAssembler
+from spatial_vlm_ros.assembler import AssemblerConfig, FrameAssembler
 from spatial_vlm_ros.doctor import Finding, Level
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes.participant import Participant, domain_hint
 from spatial_vlm_ros.nodes.watchdog import Input, Watchdog
 from spatial_vlm_ros.ros_image import label_names, stamp_ns
-from spatial_vlm_ros.sources.topics import choose_topics
 from spatial_vlm_ros.tf import tf2
 
-DISCOVERY_S, WARM_UP_S = 3.0, 1.0
+DISCOVERY_S, WARM_UP_S, HEALTH_S = 3.0, 1.0, 5.0
 KINDS = {
     f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}": kind
     for kind in (Image, CompressedImage, CameraInfo, ros.LabelInfo, ros.Detection2DArray)
 }
-PARAMETERS = ("fixed_frame", "instances")
+OF_INPUT = [f"input.{field.name}" for field in dataclasses.fields(AssemblerConfig)]
 
 
 def checkup(mapper: str, seconds: float) -> Iterator[Finding]:
@@ -53,20 +54,25 @@ class _Checkup:
         if not topics:
             text, remedy = (
                 "takes no input: it is not active",
-                f"ros2 lifecycle set {self._mapper} activate",
+                f"ros2 lifecycle set {self._mapper} configure, then activate",
             )
             yield Finding(Level.FAIL, self._mapper, text, remedy)
             return
         yield Finding(Level.OK, self._mapper, f"runs and subscribes to {', '.join(sorted(topics))}")
-        fixed_frame, instances = self._parameters()
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
+        if not self._participant.spin_until(lambda: bool(self._health), HEALTH_S):
+            text = "says nothing on /diagnostics"
+            yield Finding(Level.FAIL, self._mapper, text, "is the process stopped or overloaded?")
+            return
+        (fixed_frame, instances), config = self._parameters()
         assembler = FrameAssembler(
             lambda target, source, stamp: tf2.lookup(self._buffer, target, source, stamp),
             fixed_frame,
             ("depth",) if instances == "geometric" else ("depth", instances),
+            config,
         )
         listener = tf2.TransformListener(self._buffer, self._node)
         self._subscribe(topics, assembler)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
         watchdog = Watchdog(self._node, self._inputs, assembler, seconds)
         # While publishers are still being discovered, partners of images are missed.
         self._take_frames(assembler, WARM_UP_S)
@@ -100,16 +106,19 @@ class _Checkup:
         found = self._node.get_subscriber_names_and_types_by_node(name, namespace or "/")
         return {topic: types[0] for topic, types in found if types[0] in KINDS}
 
-    def _parameters(self) -> tuple[str, str]:
-        request = GetParameters.Request(names=list(PARAMETERS))
+    def _parameters(self) -> tuple[list[str], AssemblerConfig]:
+        """(fixed_frame, instances), and how the mapper pairs images."""
+        request = GetParameters.Request(names=["fixed_frame", "instances", *OF_INPUT])
         response = self._participant.call(GetParameters, f"{self._mapper}/get_parameters", request)
-        fixed_frame, instances = (value.string_value for value in response.values)
-        return fixed_frame, instances
+        frame, instances, *values = map(parameter_value_to_python, response.values)
+        names = [name.removeprefix("input.") for name in OF_INPUT]
+        return [frame, instances], AssemblerConfig(**dict(zip(names, values, strict=True)))
 
     def _subscribe(self, types: dict[str, str], assembler: FrameAssembler) -> None:
-        chosen = vars(choose_topics(types))
-        for stream, topic in chosen.items():
-            if topic not in types:
+        """Listen to the topics that the mapper says its inputs are."""
+        for item in self._health.values:
+            stream, topic = item.key.removeprefix("input "), item.value
+            if stream == item.key or topic not in types:
                 continue
             kind = KINDS[types[topic]]
             callback = self._receiver(stream, assembler)
@@ -163,14 +172,11 @@ class _Checkup:
 
     def _on_health(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if self._mapper.strip("/") in status.name:
+            if status.name == self._mapper.strip("/"):
                 self._health = status
 
     def _own_words(self) -> Finding:
         """What the mapper says of itself on /diagnostics."""
-        if self._health is None:
-            text = "says nothing on /diagnostics"
-            return Finding(Level.WARN, self._mapper, text, "is the process stopped or overloaded?")
         level = Level(min(self._health.level[0], Level.FAIL))
         counts = {item.key: item.value for item in self._health.values}
         used = f"{counts.get('frames used', '?')} of {counts.get('frames in', '?')} frames used"

@@ -8,22 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from spatial_vlm_ros.assembler import FrameAssembler
 from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes import qos
 from spatial_vlm_ros.nodes.mapper_config import MapperConfig
 from spatial_vlm_ros.nodes.watchdog import Input
 from spatial_vlm_ros.ros_image import label_names, stamp_ns
-
-OVERRIDABLE = (
-    QoSPolicyKind.RELIABILITY,
-    QoSPolicyKind.DURABILITY,
-    QoSPolicyKind.HISTORY,
-    QoSPolicyKind.DEPTH,
-)
 
 
 class Inputs:
@@ -42,37 +35,44 @@ class Inputs:
         self._node, self._assembler, self._received = node, assembler, received
         self.enabled = True
         self.streams: dict[str, Input] = {}
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._image("color", "image", "compressed", config.image_transport)
-        self._image("depth", "depth", "compressedDepth", config.depth_transport)
-        self._subscribe("camera_info", "camera_info", CameraInfo, _sensor())
-        if config.instances == "labels":
-            self._image("labels", "labels", "", "raw")
-        if config.instances == "detections":
-            self._subscribe("detections", "detections", ros.Detection2DArray, QoSProfile(depth=10))
-        if config.instances != "geometric":
-            self._subscribe("label_info", "label_info", ros.LabelInfo, latched)
+        try:
+            self._open(config)
+        except ValueError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Unsubscribe from everything."""
         for its in self.streams.values():
             self._node.destroy_subscription(its.subscription)
 
+    def _open(self, config: MapperConfig) -> None:
+        self._image("color", "image", "compressed", config.image_transport)
+        self._image("depth", "depth", "compressedDepth", config.depth_transport)
+        self._subscribe("camera_info", "camera_info", CameraInfo, qos.sensor())
+        if config.instances == "labels":
+            self._image("labels", "labels", "", "raw")
+        if config.instances == "detections":
+            self._subscribe("detections", "detections", ros.Detection2DArray, QoSProfile(depth=10))
+        if config.instances != "geometric":
+            self._subscribe("label_info", "label_info", ros.LabelInfo, qos.latched())
+
     def _image(self, stream: str, name: str, suffix: str, transport: str) -> None:
         if transport == "raw":
-            self._subscribe(stream, name, Image, _sensor())
+            self._subscribe(stream, name, Image, qos.sensor())
         else:  # a transport's topic extends the remapped name of the image
             topic = f"{self._node.resolve_topic_name(name)}/{suffix}"
-            self._subscribe(stream, topic, CompressedImage, _sensor())
+            self._subscribe(stream, topic, CompressedImage, qos.sensor())
 
-    def _subscribe(self, stream: str, topic: str, kind: Any, qos: QoSProfile) -> None:
-        subscription = self._node.create_subscription(
-            kind,
-            topic,
-            lambda message: self._receive(stream, message),
-            qos,
-            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
-        )
+    def _subscribe(self, stream: str, topic: str, kind: Any, profile: QoSProfile) -> None:
+        with qos.checked(self._node, topic):
+            subscription = self._node.create_subscription(
+                kind,
+                topic,
+                lambda message: self._receive(stream, message),
+                profile,
+                qos_overriding_options=qos.overrides(),
+            )
         type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self.streams[stream] = Input(subscription, type_name)
 
@@ -87,8 +87,3 @@ class Inputs:
                 self._received()
         except Exception:  # nothing may escape a callback
             self._node.get_logger().error(traceback.format_exc(), throttle_duration_sec=5.0)
-
-
-def _sensor() -> QoSProfile:
-    """What cameras offer; a new one each time, since overrides are written into it."""
-    return QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -14,6 +14,7 @@ import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -120,18 +121,26 @@ class ManagedNode(LifecycleNode):
         """Clean up."""
         return self._change(self.cleanup, "unconfigured")
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition broke off half-way the node can only be shut down: "finalized"."""
+        return TransitionCallbackReturn.FAILURE
+
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Shut down, from any state."""
         return self._change(self.stop, "finalized")
 
     def stop(self) -> None:
         """From whatever state, let go of everything."""
-        self._aside.shutdown()
         if self.state == "active":
             self.deactivate()
         if self.state in ("active", "inactive"):
             self.cleanup()
         self.state = "finalized"
+
+    def destroy_node(self) -> None:
+        """End the thread of the services too."""
+        self._aside.shutdown()
+        super().destroy_node()
 
     def _change(self, action: Callable[[], None], becomes: str) -> TransitionCallbackReturn:
         try:
@@ -174,7 +183,7 @@ def run(make: Callable[[], ManagedNode], threads: int = 1) -> None:
     executor = PatientExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     try:
         _live(make(), executor, ending)
-    except ValueError as error:
+    except (ValueError, ParameterException) as error:
         sys.exit(f"cannot start: {error}")
     finally:
         rclpy.try_shutdown()
@@ -187,9 +196,9 @@ def _live(node: ManagedNode, executor: Executor, ending: threading.Event) -> Non
     spinner = threading.Thread(target=_spin, args=(executor, node, ending), name="spinner")
     try:
         if node.get_parameter("autostart").value:
-            if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-                sys.exit(1)
-            node.trigger_activate()
+            for trigger in (node.trigger_configure, node.trigger_activate):
+                if trigger() != TransitionCallbackReturn.SUCCESS:
+                    sys.exit(1)
         spinner.start()
         ending.wait()
     finally:

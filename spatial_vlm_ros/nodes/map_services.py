@@ -20,37 +20,50 @@ from spatial_vlm_ros.scene.region import within
 
 
 class MapServices:
-    """Serves ``memory``, always under ``lock``; ``changed`` is called after it was altered."""
+    """Serves a memory, always under ``lock``; ``changed`` is called after it was altered.
+
+    The services are there as long as the node; between :meth:`close` and :meth:`open` they say
+    that there is no map. Destroyed ones could not answer what they have been asked before.
+    """
 
     def __init__(
         self,
         node: ManagedNode,
-        config: MapperConfig,
-        memory: SpatialMemory,
         lock: threading.Lock,
         changed: Callable[[], None],
         enable: Callable[[bool], None],
     ) -> None:
-        self._node, self._config, self._memory = node, config, memory
         self._lock, self._changed, self._enable = lock, changed, enable
-        self._services = [
-            node.create_service(
-                kind, f"~/{name}", node.aside(callback), callback_group=node.services_group
-            )
-            for kind, name, callback in (
-                (Trigger, "reset", self._reset),
-                (SetBool, "enable", self._set_enabled),
-                (ros.SaveScene, "save_scene", self._save),
-                (ros.LoadScene, "load_scene", self._load),
-                (ros.RemoveObject, "remove_object", self._remove),
-                (ros.QueryObjects, "query_objects", self._query),
-            )
-        ]
+        self._serving = threading.Lock()  # held during a service
+        self._is_open = False
+        for kind, name, callback in (
+            (Trigger, "reset", self._reset),
+            (SetBool, "enable", self._set_enabled),
+            (ros.SaveScene, "save_scene", self._save),
+            (ros.LoadScene, "load_scene", self._load),
+            (ros.RemoveObject, "remove_object", self._remove),
+            (ros.QueryObjects, "query_objects", self._query),
+        ):
+            served = node.aside(self._when_open(callback))
+            node.create_service(kind, f"~/{name}", served, callback_group=node.services_group)
+
+    def open(self, config: MapperConfig, memory: SpatialMemory) -> None:
+        """Serve ``memory``."""
+        self._config, self._memory, self._is_open = config, memory, True
 
     def close(self) -> None:
-        """Stop serving."""
-        for service in self._services:
-            self._node.destroy_service(service)
+        """Stop serving; returns when the service that runs has ended."""
+        with self._serving:
+            self._is_open = False
+
+    def _when_open(self, callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def answer(request: Any, response: Any) -> Any:
+            with self._serving:
+                if not self._is_open:
+                    raise ValueError("there is no map: the mapper is not configured")
+                return callback(request, response)
+
+        return answer
 
     def _reset(self, request: Any, response: Any) -> Any:
         with self._lock:
@@ -66,7 +79,10 @@ class MapServices:
     def _save(self, request: Any, response: Any) -> Any:
         folder = _folder(request.path)
         with self._lock:
-            self._memory.save(folder, self._config.fixed_frame)
+            try:
+                self._memory.save(folder, self._config.fixed_frame)
+            except OSError as error:
+                raise ValueError(f"{folder} cannot be written: {error.strerror}") from error
             count = len(self._memory.graph().objects)
         return _done(response, f"wrote {count} objects to {folder}")
 
@@ -112,7 +128,10 @@ class MapServices:
 def _folder(path: str) -> Path:
     if not path.strip():
         raise ValueError("path is empty: give a folder on the mapper's machine")
-    return Path(path).expanduser()
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:  # ~somebody
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _done(response: Any, message: str) -> Any:

@@ -6,6 +6,7 @@ shows them to the memory and publishes what has changed.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import traceback
@@ -25,6 +26,7 @@ from spatial_vlm_ros.nodes.outputs import Outputs
 from spatial_vlm_ros.nodes.parameters import Parameters
 from spatial_vlm_ros.nodes.transforms import Transforms
 from spatial_vlm_ros.nodes.watchdog import Watchdog
+from spatial_vlm_ros.tf import tf2
 
 _TICK_S = 0.01  # how often frames that wait for a transform are looked at again
 _IDLE_S = 0.5
@@ -41,8 +43,10 @@ class Mapper(ManagedNode):
             locked=lambda: self.state != "unconfigured",
             live=("clock_jump", "objects_period", "graph_period"),
         )
-        self._lock = threading.Lock()  # of the memory
+        self._broadcaster = tf2.StaticTransformBroadcaster(self)
+        self._lock = threading.Lock()  # of the memory and of what is to be published
         self._wake, self._stop = threading.Event(), threading.Event()
+        self._map_services = MapServices(self, self._lock, self._map_changed, self._enable)
 
     # -- lifecycle ---------------------------------------------------------------------------
 
@@ -53,14 +57,13 @@ class Mapper(ManagedNode):
         self._enabled, self._epoch = True, 0
         self._accepted, self._refused = 0, Counter[str]()
         self._problems: list[str] = []
+        self._topics: dict[str, str] = {}  # for the doctor, by input
         self._map_size: dict[str, str] = {}
         self._observe_ms, self._latency_ms = Latencies(), Latencies()
         self._transforms = Transforms(self, config.transform_cache, config.input.jump_back)
         self._assembler = self._make_assembler()
-        self._outputs = Outputs(self, config)
-        self._map_services = MapServices(
-            self, config, self._memory, self._lock, self._map_changed, self._enable
-        )
+        self._outputs = Outputs(self, config, self._broadcaster)
+        self._map_services.open(config, self._memory)
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._heartbeat = self.steady_timer(1.0, self._publish_health)
 
@@ -68,6 +71,8 @@ class Mapper(ManagedNode):
         """Subscribe and start the worker."""
         self._inputs = Inputs(self, self._config, self._assembler, self._wake.set)
         self._inputs.enabled = self._enabled
+        streams = self._inputs.streams.items()
+        self._topics = {f"input {name}": its.subscription.topic_name for name, its in streams}
         self._watchdog = Watchdog(
             self, self._inputs.streams, self._assembler, self._config.watchdog_period
         )
@@ -83,7 +88,7 @@ class Mapper(ManagedNode):
         self._stop.set()
         self._wake.set()
         self._worker.join()
-        self._problems = []
+        self._problems, self._topics = [], {}
 
     def cleanup(self) -> None:
         """Let go of the map and everything else."""
@@ -138,15 +143,16 @@ class Mapper(ManagedNode):
                 self.get_logger().warning(f"frame not used: {error}", throttle_duration_sec=5.0)
                 return
             self._outputs.tie(self._memory.T_fixed_scene, frame.stamp_ns)
+            self._outputs.changed()
         self._accepted += 1
         self._observe_ms.add(1e3 * (time.perf_counter() - start))
         self._latency_ms.add(1e3 * (time.monotonic() - self._assembler.frame_arrived))
-        self._outputs.changed()
 
     def _handle_clock_jump(self) -> None:
         reset = self.get_parameter("clock_jump").value == "reset"
         if reset:
             self._memory.reset()
+            self._outputs.changed()
         self.get_logger().warning(
             f"image stamps ran back: the map is {'reset' if reset else 'kept'}"
         )
@@ -159,7 +165,7 @@ class Mapper(ManagedNode):
         """A service altered the map."""
         with self._lock:
             self._outputs.tie(self._memory.T_fixed_scene, self._memory.graph().stamp_ns)
-        self._outputs.changed()
+            self._outputs.changed()
         self._wake.set()
 
     def _enable(self, enabled: bool) -> None:
@@ -170,23 +176,27 @@ class Mapper(ManagedNode):
     # -- health ------------------------------------------------------------------------------
 
     def _look_for_problems(self) -> None:
-        known, self._problems = self._problems, self._watchdog.check() if self._enabled else []
+        known = {_kind(problem) for problem in self._problems}
+        self._problems = self._watchdog.check() if self._enabled else []
         for problem in self._problems:
-            if problem not in known:  # those that last are on /diagnostics
+            if _kind(problem) not in known:  # those that last are on /diagnostics
                 self.get_logger().warning(problem)
 
     def _publish_health(self) -> None:
+        refused = Counter(self._refused)  # the worker may add to it meanwhile
         values = {
             "state": self.state if self._enabled else "disabled",
+            **self._topics,
             "frames accepted": str(self._accepted),
-            "frames refused": str(sum(self._refused.values())),
-            **{f"refused: {reason}": str(n) for reason, n in self._refused.most_common(5)},
+            "frames refused": str(sum(refused.values())),
+            **{f"refused: {reason}": str(n) for reason, n in refused.most_common(5)},
             **frame_counts(self._assembler),
             **self._observe_ms.values("observe"),
             **self._latency_ms.values("latency"),
             **self._map_values(),
         }
-        message = DiagnosticArray(status=[status(self.get_name(), self._problems, values)])
+        name = self.get_fully_qualified_name().lstrip("/")
+        message = DiagnosticArray(status=[status(name, self._problems, values)])
         message.header.stamp = self.get_clock().now().to_msg()
         self._health.publish(message)
 
@@ -203,6 +213,11 @@ class Mapper(ManagedNode):
                 "map bytes": str(size),
             }
         return self._map_size
+
+
+def _kind(problem: str) -> str:
+    """A problem without its numbers."""
+    return re.sub(r"\d+", "", problem)
 
 
 def main() -> None:

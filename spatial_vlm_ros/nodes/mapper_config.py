@@ -41,3 +41,13 @@ class MapperConfig(MemoryConfig):
         5.0, "After this long without input it is said what is missing [s]", low=0.5, high=600.0
     )
     input: AssemblerConfig = field(default_factory=AssemblerConfig)
+
+    def contradiction(self) -> str:
+        """Why the frames named cannot be frames of one tree; empty when they can."""
+        for name in ("fixed_frame", "scene_frame"):
+            frame = getattr(self, name)
+            if not frame or frame.startswith("/"):
+                return f"{name}: {frame!r} is no TF frame: give a name without a leading slash"
+        if self.fixed_frame == self.scene_frame:
+            return f"scene_frame: {self.scene_frame!r} is the fixed_frame too: name a new frame"
+        return ""

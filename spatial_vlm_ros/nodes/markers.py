@@ -19,14 +19,16 @@ class Markers:
     """Makes marker messages that also delete the objects of earlier ones."""
 
     def __init__(self) -> None:
-        self._shown: set[int] = set()
+        self._shown: set[int] | None = None  # what a viewer shows before is of an earlier node
 
     def message(self, items: Iterable[SceneObject], stamp_ns: int, frame: str) -> MarkerArray:
         """Markers of ``items``, and deletion of those shown before that are not among them."""
         items = list(items)
         its_header, now = header(stamp_ns, frame), {item.id for item in items}
         markers = [marker for item in items for marker in _markers(item, its_header)]
-        for gone in self._shown - now:
+        if self._shown is None:
+            markers.insert(0, Marker(header=its_header, action=Marker.DELETEALL))
+        for gone in (self._shown or set()) - now:
             for namespace in ("boxes", "names"):
                 markers.append(
                     Marker(header=its_header, ns=namespace, id=gone, action=Marker.DELETE)

@@ -10,18 +10,17 @@ import numpy as np
 from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos import QoSProfile
 from visualization_msgs.msg import MarkerArray
 
 from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes import qos
 from spatial_vlm_ros.nodes.conversions import (
     detections_message,
     graph_message,
     header,
     transform_message,
 )
-from spatial_vlm_ros.nodes.inputs import OVERRIDABLE
 from spatial_vlm_ros.nodes.mapper_config import MapperConfig
 from spatial_vlm_ros.nodes.markers import Markers
 from spatial_vlm_ros.scene.graph import SceneGraph
@@ -29,15 +28,22 @@ from spatial_vlm_ros.tf import tf2
 
 
 class Outputs:
-    """Publishes a scene that has changed, each topic no more often than its period allows."""
+    """Publishes a scene that has changed, each topic no more often than its period allows.
 
-    def __init__(self, node: LifecycleNode, config: MapperConfig) -> None:
+    ``broadcaster`` outlives this: what another one had latched would stay beside what it says.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        config: MapperConfig,
+        broadcaster: tf2.StaticTransformBroadcaster,
+    ) -> None:
         self._node, self._config, self._markers = node, config, Markers()
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._broadcaster = broadcaster
         self._boxes = self._publisher(ros.Detection3DArray, "~/objects", QoSProfile(depth=10))
-        self._shapes = self._publisher(MarkerArray, "~/markers", QoSProfile(depth=10))
-        self._graph = self._publisher(ros.SceneGraph, "~/scene_graph", latched)
-        self._broadcaster = tf2.StaticTransformBroadcaster(node)
+        self._shapes = self._publisher(MarkerArray, "~/markers", qos.latched(10))
+        self._graph = self._publisher(ros.SceneGraph, "~/scene_graph", qos.latched())
         self._tied: NDArray[np.float64] | None = None
         self._last = {"objects": 0.0, "graph": 0.0}
         self.pending: set[str] = set()
@@ -82,6 +88,8 @@ class Outputs:
     def _period(self, name: str) -> float:
         return float(self._node.get_parameter(f"{name}_period").value)
 
-    def _publisher(self, kind: Any, topic: str, qos: QoSProfile) -> Any:
-        options = QoSOverridingOptions(OVERRIDABLE)
-        return self._node.create_publisher(kind, topic, qos, qos_overriding_options=options)
+    def _publisher(self, kind: Any, topic: str, profile: QoSProfile) -> Any:
+        with qos.checked(self._node, topic):
+            return self._node.create_publisher(
+                kind, topic, profile, qos_overriding_options=qos.overrides()
+            )

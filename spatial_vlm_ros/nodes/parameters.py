@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -19,7 +19,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from spatial_vlm_ros.settings import check, refusal
+from spatial_vlm_ros.settings import check
 
 Config = TypeVar("Config")
 _INT64 = (-(2**63), 2**63 - 1)
@@ -56,12 +56,15 @@ class Parameters(Generic[Config]):
         node.add_on_set_parameters_callback(self._judge)
 
     def config(self) -> Config:
-        """The settings as they are now; ``ValueError`` names one that is out of its range."""
-        config: Config = _build(self._type, self._node, "")
+        """The settings as they are now; ``ValueError`` names one that cannot be."""
         try:
-            check(config)
+            return self._checked({})
         except ValueError as error:
             raise ValueError(f"parameter {error}") from None
+
+    def _checked(self, changes: Mapping[str, Any]) -> Config:
+        config: Config = _build(self._type, self._node, changes)
+        check(config)
         return config
 
     def _warn_of_unknown(self) -> None:
@@ -73,19 +76,19 @@ class Parameters(Generic[Config]):
                 self._node.get_logger().warning(f"parameter {name} is not known{hint}")
 
     def _judge(self, parameters: list[Parameter]) -> SetParametersResult:
-        for parameter in parameters:
-            field = self._fields.get(parameter.name)
-            if field is None:
-                continue
-            reason = refusal(field, parameter.value)
-            if not reason and self._locked() and parameter.name not in self._live:
-                reason = (
-                    "takes effect when the node is configured: deactivate, clean up, set it, "
-                    "then configure and activate"
-                )
-            if reason:
-                return SetParametersResult(successful=False, reason=f"{parameter.name}: {reason}")
-        return SetParametersResult(successful=True)
+        changes = {p.name: p.value for p in parameters if p.name in self._fields}
+        try:
+            self._checked(changes)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        fixed = [name for name in changes if name not in self._live] if self._locked() else []
+        if not fixed:
+            return SetParametersResult(successful=True)
+        reason = (
+            f"{fixed[0]}: takes effect when the node is configured: deactivate, clean up, set it, "
+            "then configure and activate"
+        )
+        return SetParametersResult(successful=False, reason=reason)
 
 
 def _fields(config_type: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any]]]:
@@ -97,16 +100,25 @@ def _fields(config_type: Any, prefix: str = "") -> Iterator[tuple[str, dataclass
             yield prefix + field.name, field
 
 
-def _build(config_type: Any, node: Node, prefix: str) -> Any:
+def _build(config_type: Any, node: Node, changes: Mapping[str, Any], prefix: str = "") -> Any:
     types, values = typing.get_type_hints(config_type), {}
     for field in dataclasses.fields(config_type):
         name = prefix + field.name
         if dataclasses.is_dataclass(types[field.name]):
-            values[field.name] = _build(types[field.name], node, f"{name}.")
+            values[field.name] = _build(types[field.name], node, changes, f"{name}.")
         else:
-            value = node.get_parameter(name).value
-            values[field.name] = list(value) if isinstance(value, (list, tuple)) else value
+            value = changes[name] if name in changes else node.get_parameter_or(name).value
+            values[field.name] = _plain(name, value, types[field.name])
     return config_type(**values)
+
+
+def _plain(name: str, value: Any, kind: Any) -> Any:
+    """A parameter's value as a setting; ROS hands over an empty list as no value at all."""
+    if typing.get_origin(kind) is list:
+        return list(value or ())
+    if value is None:
+        raise ValueError(f"{name}: has no value")
+    return value
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from rosbags.rosbag2 import Reader
 from rosbags.rosbag2.errors import ReaderError
@@ -39,7 +40,7 @@ def qos_of(connection: Any, best_effort: bool) -> QoSProfile:
         qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
     elif best_effort and connection.msgtype.startswith("sensor_msgs/"):
         qos.reliability = ReliabilityPolicy.BEST_EFFORT
-    if connection.topic == "/tf":
+    if connection.topic in ("/tf", "/tf_static"):  # one publisher for what several published
         qos.depth = 100
     return qos
 
@@ -83,7 +84,7 @@ class Player:
             while (left := due - time.monotonic()) > 0:
                 self._tell_time(logged_ns - round(left * 1e9 * rate))
                 time.sleep(min(left, _NAP_S))
-                rclpy.spin_once(self._node, timeout_sec=0)  # notices a signal
+                rclpy.spin_once(self._node, timeout_sec=0)  # says whose QoS does not fit
             latest = max(latest, -left)
             self._tell_time(logged_ns)
             if connection.id in self._publishers:
@@ -110,7 +111,9 @@ def main() -> None:
     arguments = parser.parse_args(remove_ros_args(sys.argv)[1:])
     if not arguments.rate > 0:
         parser.error(f"--rate {arguments.rate} is not above 0")
-    rclpy.init()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node("player")
     try:
         player = Player(
@@ -123,7 +126,7 @@ def main() -> None:
             played += 1
             node.get_logger().info(f"played {arguments.bag} ({late * 1e3:.0f} ms late at worst)")
         time.sleep(0.5)  # let the last messages out
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass
     except (ReaderError, OSError) as error:
         sys.exit(f"{arguments.bag} cannot be read as a bag: {error}")

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from std_msgs.msg import String
 
 from spatial_vlm_ros.nodes import interfaces as ros
+from spatial_vlm_ros.nodes import qos
 from spatial_vlm_ros.nodes.conversions import fill_result, graph_from, polygon_points
-from spatial_vlm_ros.nodes.inputs import OVERRIDABLE
 from spatial_vlm_ros.nodes.managed import ManagedNode, run
 from spatial_vlm_ros.nodes.parameters import Parameters
 from spatial_vlm_ros.reasoning.answer import Answer, Reasoner
@@ -28,6 +26,7 @@ from spatial_vlm_ros.settings import setting
 REASONERS = {"geometric": GeometricReasoner}
 _MAX_GOALS = 8
 _POLL_S = 0.05  # how soon a waiting goal notices that it was cancelled
+_MAX_END_S = 5.0  # how long deactivation waits for questions to be answered
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,15 @@ class ReasonerNode(ManagedNode):
             locked=lambda: self.state != "unconfigured",
             live=("scene_wait",),
         )
-        self._arrived = threading.Condition()  # guards the two below
+        self._arrived = threading.Condition()  # guards the four below
         self._message: ros.SceneGraph | None = None
         self._scene: Scene | None = None
+        self._listening = False
         self._asked = 0
-        self._counting = threading.Lock()
 
     def configure(self) -> None:
         """Make the reasoner and offer the action; goals are refused until active."""
         self._reasoner: Reasoner = REASONERS[self._settings.config().reasoner]()
-        group = ReentrantCallbackGroup()
         self._server = ActionServer(
             self,
             ros.Ask,
@@ -80,29 +78,36 @@ class ReasonerNode(ManagedNode):
             execute_callback=self._execute,
             goal_callback=self._accept,
             cancel_callback=lambda goal: CancelResponse.ACCEPT,
-            callback_group=group,
+            callback_group=ReentrantCallbackGroup(),
         )
         self._answers = self.create_publisher(String, "~/answer", 10)
         self._questions = self.create_subscription(
-            String, "~/question", self._on_question, 10, callback_group=group
+            String,
+            "~/question",
+            self._on_question,
+            10,  # one at a time: were they all to wait, no thread would be left to take a scene
+            callback_group=MutuallyExclusiveCallbackGroup(),
         )
 
     def activate(self) -> None:
         """Listen to the mapper."""
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._scenes = self.create_subscription(
-            ros.SceneGraph,
-            "scene_graph",
-            self._on_scene,
-            latched,
-            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
-        )
+        with qos.checked(self, "scene_graph"):
+            self._scenes = self.create_subscription(
+                ros.SceneGraph,
+                "scene_graph",
+                self._on_scene,
+                qos.latched(),
+                qos_overriding_options=qos.overrides(),
+            )
+        self._listening = True
 
     def deactivate(self) -> None:
-        """Forget the scene: it may be another one when active again."""
+        """Forget the scene: it may be another one when active again. What waits is answered so."""
         self.destroy_subscription(self._scenes)
         with self._arrived:
-            self._message = self._scene = None
+            self._listening, self._message, self._scene = False, None, None
+            self._arrived.notify_all()
+            self._arrived.wait_for(lambda: not self._asked or self.ending.is_set(), _MAX_END_S)
 
     def cleanup(self) -> None:
         """Withdraw the action."""
@@ -134,15 +139,15 @@ class ReasonerNode(ManagedNode):
             if scene is not None and scene.graph.stamp_ns >= at_ns:
                 return scene
             left = deadline - time.monotonic()
-            if left <= 0 or self.state != "active":
+            if left <= 0 or not self._listening:
                 return None
             with self._arrived:
                 self._arrived.wait(min(left, _POLL_S))
 
     def _why_no_scene(self, at_ns: int) -> str:
         wait, topic = self.get_parameter("scene_wait").value, self.resolve_topic_name("scene_graph")
-        if self.state != "active":
-            return f"the reasoner is {self.state}: activate it first"
+        if not self._listening:
+            return "the reasoner is not active: activate it first"
         scene = self._newest()
         if scene is None:
             return f"no scene received from topic {topic} within {wait:g} s: is the mapper active?"
@@ -155,15 +160,14 @@ class ReasonerNode(ManagedNode):
     # -- questions ---------------------------------------------------------------------------
 
     def _accept(self, request: ros.Ask.Goal) -> GoalResponse:
-        if self.state != "active":
-            self.get_logger().warning(f"question refused: the reasoner is {self.state}")
-            return GoalResponse.REJECT
-        with self._counting:
-            if self._asked >= _MAX_GOALS:
-                self.get_logger().warning(f"question refused: {_MAX_GOALS} are being answered")
-                return GoalResponse.REJECT
-            self._asked += 1
-        return GoalResponse.ACCEPT
+        with self._arrived:
+            if self._listening and self._asked < _MAX_GOALS:
+                self._asked += 1
+                return GoalResponse.ACCEPT
+            busy = f"{_MAX_GOALS} are being answered"
+            why = busy if self._listening else "the reasoner is not active"
+        self.get_logger().warning(f"question refused: {why}")
+        return GoalResponse.REJECT
 
     def _execute(self, goal: Any) -> ros.Ask.Result:
         result = ros.Ask.Result(reasoner=self._reasoner.name)
@@ -179,8 +183,9 @@ class ReasonerNode(ManagedNode):
             result.answer = f"internal error: {error}"
             goal.abort()
         finally:
-            with self._counting:
+            with self._arrived:
                 self._asked -= 1
+                self._arrived.notify_all()
         return result
 
     def _answer(self, goal: Any, result: ros.Ask.Result) -> None:
@@ -214,7 +219,8 @@ class ReasonerNode(ManagedNode):
         except Exception as error:  # nothing may escape a callback
             self.get_logger().error(f"{message.data!r}: {type(error).__name__}: {error}")
             text = f"internal error: {error}"
-        self._answers.publish(String(data=text))
+        if self.state != "unconfigured":  # it may have been cleaned up meanwhile
+            self._answers.publish(String(data=text))
 
 
 def main() -> None:

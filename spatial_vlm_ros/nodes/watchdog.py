@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, qos_check_compatible
 from rclpy.subscription import Subscription
@@ -14,7 +15,8 @@ from spatial_vlm_ros.assembler import FrameAssembler
 
 _LOSS = 0.3  # share of lost images worth a warning
 _FEW = 10  # images too few to judge a loss by
-_NORMAL = ("no_detections", "queue_full")  # a detector or mapper slower than the camera
+_COMPRESSED = {"color": "compressed", "depth": "compressedDepth"}
+_NORMAL = {"no_detections", "queue_full"}  # a detector or mapper slower than the camera
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Watchdog:
     ) -> None:
         self._node, self._inputs, self._assembler = node, inputs, assembler
         self._period_s = period_s
-        self._used, self._dropped = 0, Counter[str]()
+        self._used, self._dropped = assembler.used, Counter(assembler.dropped)
 
     def check(self) -> list[str]:
         """Problems of the period that ends now, most basic first; empty when all is well."""
@@ -55,6 +57,7 @@ class Watchdog:
         ]
         problems += self._lost_images()
         problems += self._why_unused()
+        problems += self._clock_that_stands()
         for its in self._inputs.values():
             its.stamps.clear()
         return problems
@@ -68,7 +71,7 @@ class Watchdog:
         silent = f"no {name} on {topic} for {self._period_s:g} s"
         publishers = self._node.get_publishers_info_by_topic(topic)
         if not publishers:
-            return f"{silent}: nothing publishes it{self._others(its.type_name)}"
+            return f"{silent}: nothing publishes it{self._remedy(name, its)}"
         for publisher in publishers:
             who = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
             if publisher.topic_type != its.type_name:
@@ -82,26 +85,38 @@ class Watchdog:
                 )
         return f"{silent}: it is published with fitting QoS, but no message came; is it paused?"
 
-    def _others(self, type_name: str) -> str:
-        """Topics of that type somebody publishes: one of them may be what was meant."""
+    def _remedy(self, name: str, its: Input) -> str:
+        """Topics somebody publishes, of which one may be what was meant."""
+        transport = _COMPRESSED.get(name)
+        compressed = f"{its.subscription.topic_name}/{transport}"
+        if transport and self._node.count_publishers(compressed):
+            parameter = "image_transport" if name == "color" else "depth_transport"
+            return f"; {compressed} is published: set {parameter} to {transport}"
         same = [
             topic
             for topic, types in self._node.get_topic_names_and_types()
-            if type_name in types and self._node.count_publishers(topic)
+            if its.type_name in types and self._node.count_publishers(topic)
         ]
         return f"; remap it to one of: {', '.join(sorted(same)[:6])}" if same else ""
 
     def _lost_images(self) -> list[str]:
-        """Images that vanished on the way, told by camera_info that came without its image."""
-        infos = set(self._inputs["camera_info"].stamps)
+        """Images that vanished on the way.
+
+        Colour images are told by the camera_info that came without them. Depth may be slower
+        than colour by design; what was lost of it leaves longer gaps among shorter ones.
+        """
+        color, depth = self._inputs["color"], self._inputs["depth"]
+        expected = {
+            "color": (color, len(set(self._inputs["camera_info"].stamps))),
+            "depth": (depth, _at_full_rate(depth.stamps)),
+        }
         problems = []
-        for name in ("color", "depth"):
-            its = self._inputs[name]
-            share = 1 - len(set(its.stamps)) / max(len(infos), 1)
-            if len(infos) >= _FEW and its.stamps and share > _LOSS:
+        for name, (its, count) in expected.items():
+            share = 1 - len(set(its.stamps)) / max(count, 1)
+            if count >= _FEW and its.stamps and share > _LOSS:
                 problems.append(
                     f"{share:.0%} of the {name} images on {its.subscription.topic_name} are lost "
-                    f"({len(its.stamps)} came with {len(infos)} camera_info): Fast DDS's default "
+                    f"({len(its.stamps)} of about {count} came): Fast DDS's default "
                     "shared memory is too small for images; give this node and the camera driver "
                     "config/fastdds.xml in FASTDDS_DEFAULT_PROFILES_FILE and "
                     "FASTRTPS_DEFAULT_PROFILES_FILE"
@@ -110,13 +125,38 @@ class Watchdog:
 
     def _why_unused(self) -> list[str]:
         used, dropped = self._assembler.used, Counter(self._assembler.dropped)
-        new, no_frame = dropped - self._dropped, used == self._used
+        new, frames = dropped - self._dropped, used - self._used
         self._used, self._dropped = used, dropped
+        normal = _NORMAL | self._slower_than_colour(frames, new) if frames else set()
         return [
             f"{count} frames dropped, {reason}: {self._assembler.details.get(reason, '')}"
             for reason, count in new.most_common()
-            if no_frame or reason not in _NORMAL
+            if reason not in normal
         ]
+
+    def _slower_than_colour(self, frames: int, dropped: Counter[str]) -> set[str]:
+        """Reasons that are no fault: the images that some stream has are paired all the same."""
+        reasons = {f"no_{name}": len(set(its.stamps)) for name, its in self._inputs.items()}
+        paired = frames + sum(n for reason, n in dropped.items() if reason not in reasons)
+        return {reason for reason, came in reasons.items() if paired >= (1 - _LOSS) * came > 0}
+
+    def _clock_that_stands(self) -> list[str]:
+        simulated = self._node.get_parameter("use_sim_time").value
+        if not simulated or self._node.count_publishers("/clock"):
+            return []
+        return [
+            "use_sim_time is true, but nothing publishes /clock: play the bag with --clock, or "
+            "set it to false"
+        ]
+
+
+def _at_full_rate(stamps: list[int]) -> int:
+    """How many stamps there would be, had all of them come as soon as the soonest."""
+    ordered = np.unique(stamps)
+    if len(ordered) < 3:
+        return len(ordered)
+    period = np.quantile(np.diff(ordered), 0.2)
+    return 1 + round(float((ordered[-1] - ordered[0]) / period))
 
 
 def _offer(qos: Any) -> str:

@@ -108,11 +108,7 @@ def _nearest_surface(
     mode = lowest + np.flatnonzero(counts >= _STRONG * counts.max())[0]
     seeds = middle & (np.abs(bins - mode) <= 1)
     height, width = depth.shape
-    parts = connected(
-        right[:, : width - 1] & usable[:, 1:] & usable[:, :-1],
-        down[: height - 1] & usable[1:] & usable[:-1],
-        usable,
-    )
+    parts = connected(right[:, : width - 1], down[: height - 1], usable)
     if not seeds.any():
         return None
     return parts == np.bincount(parts[seeds]).argmax()

@@ -22,7 +22,9 @@ from spatial_vlm_ros.perception.supports import split_by_supports
 from spatial_vlm_ros.perception.walls import Walls
 
 _LEVEL = 0.85  # cosine to the vertical from which a surface is level
-_REACH = 3  # grid cells to either side over which a normal is measured
+_REACH = 3  # grid cells to either side over which a normal is measured,
+_REACH_DOWN = 3
+_WINDOW = (5, 3)  # columns and rows averaged
 _BRIDGE = 0.02  # share of the range by which the two sides of a bridged hole may differ
 _UPRIGHT = 0.5  # sine of the same angle for upright surfaces
 _TOP = 4  # rows of the grid that count as the image's upper edge
@@ -56,7 +58,7 @@ class GeometricSegmenter:
         rest = points.valid & ~surroundings & ~on_wall
         rest &= points.depth < self.config.geometric.max_range
         right, down = depth_links(points, self.config.points)
-        parts = connected(right & rest[:, 1:] & rest[:, :-1], down & rest[1:] & rest[:-1], rest)
+        parts = connected(right, down, rest)
         parts = split_by_supports(parts, points, normals, right, down, self.config)
         segments = self._objects(parts, points, known & (np.abs(normals[..., 2]) < _UPRIGHT))
         segments.ids[surely | surroundings] = SURROUNDINGS
@@ -114,27 +116,27 @@ def surface_normals(
     Where it is not linear, at edges and creases, there is no normal. ``noise``: (h, w) metres,
     1 sigma of the depth.
     """
-    step, camera = _REACH, points.intrinsics
+    across, down, camera = _REACH, _REACH_DOWN, points.intrinsics
+    inner = (slice(down, -down), slice(across, -across))
     inverse = np.divide(1, points.depth, out=np.zeros_like(points.depth), where=points.valid)
-    count = cv2.boxFilter(points.valid.astype(np.float32), -1, (5, 5), normalize=False)
-    mean = cv2.boxFilter(inverse, -1, (5, 5), normalize=False) / np.maximum(count, 1)
-    mean[count < 10] = np.nan
-    middle = mean[step:-step, step:-step]
-    left, right = mean[step:-step, : -2 * step], mean[step:-step, 2 * step :]
-    upper, lower = mean[: -2 * step, step:-step], mean[2 * step :, step:-step]
+    count = cv2.boxFilter(points.valid.astype(np.float32), -1, _WINDOW, normalize=False)
+    mean = cv2.boxFilter(inverse, -1, _WINDOW, normalize=False) / np.maximum(count, 1)
+    mean[count < 0.4 * _WINDOW[0] * _WINDOW[1]] = np.nan
+    middle = mean[inner]
+    left, right = mean[inner[0], : -2 * across], mean[inner[0], 2 * across :]
+    upper, lower = mean[: -2 * down, inner[1]], mean[2 * down :, inner[1]]
     bend = np.maximum(np.abs(left + right - 2 * middle), np.abs(upper + lower - 2 * middle))
-    x, y = (right - left) * (camera.fx / 2 / step), (lower - upper) * (camera.fy / 2 / step)
-    rays = points.rays[step:-step, step:-step]
+    x, y = (right - left) * (camera.fx / 2 / across), (lower - upper) * (camera.fy / 2 / down)
+    rays = points.rays[inner]
     z = middle - x * rays[..., 0] - y * rays[..., 1]
     with np.errstate(invalid="ignore"):
-        flat = bend < middle * middle * (0.01 + noise[step:-step, step:-step])
-    normal_camera = np.stack([x, y, z], axis=-1) / -np.sqrt(x * x + y * y + z * z)[..., None]
+        flat = bend < middle * middle * (0.01 + noise[inner])
+    normal_camera = cv2.merge([x, y, z]) / -np.sqrt(x * x + y * y + z * z)[..., None]
     known = np.zeros(points.depth.shape, np.bool_)
-    known[step:-step, step:-step] = flat & points.valid[step:-step, step:-step]
-    normal_camera[~known[step:-step, step:-step]] = 0
+    known[inner] = flat & points.valid[inner]
+    normal_camera[~known[inner]] = 0
     normals = np.zeros((*points.depth.shape, 3), np.float32)
-    rotation = points.T_scene_camera[:3, :3].astype(np.float32)
-    normals[step:-step, step:-step] = normal_camera @ rotation.T
+    normals[inner] = cv2.transform(normal_camera, points.T_scene_camera[:3, :3].astype(np.float32))
     return normals, known
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,18 +14,22 @@ from spatial_vlm_ros.config import PointsConfig
 from spatial_vlm_ros.frame import Frame, Intrinsics
 
 _FAR = np.float32(1e6)
+_BELIEVED = 2.0  # times the range of use; cameras that report more mean that they see nothing
 
 
 @dataclass(frozen=True)
 class PointMap:
     """A frame's points on the grid of every ``stride``-th pixel, (h, w).
 
-    depth: (h, w) float32 metres, 0 where unusable. rgb: (h, w, 3) uint8. rays: (h, w, 3) float32,
-    points of the optical frame at depth 1. intrinsics: of the grid, in grid cells.
+    depth: (h, w) float32 metres, 0 where unusable. beyond: (h, w) float32, depth measured beyond
+    the range of use, which still proves the way there empty; 0 elsewhere. rgb: (h, w, 3) uint8.
+    rays: (h, w, 3) float32, points of the optical frame at depth 1. intrinsics: of the grid, in
+    grid cells.
     """
 
     stride: int
     depth: NDArray[np.float32]
+    beyond: NDArray[np.float32]
     rgb: NDArray[np.uint8]
     rays: NDArray[np.float32]
     intrinsics: Intrinsics
@@ -68,9 +73,9 @@ def unproject(frame: Frame, T_scene_camera: NDArray[np.float64], config: PointsC
     """Points of a frame: (0, NaN, inf, out of range) and flying pixels have depth 0."""
     stride = max(1, round(frame.intrinsics.width / config.columns))
     grid = every(frame.intrinsics, stride)
-    depth = _usable_depth(frame.depth, stride, config)
+    depth, beyond = _usable_depth(frame.depth, stride, config)
     return PointMap(
-        stride, depth, frame.rgb[::stride, ::stride], pixel_rays(grid), grid, T_scene_camera
+        stride, depth, beyond, frame.rgb[::stride, ::stride], pixel_rays(grid), grid, T_scene_camera
     )
 
 
@@ -91,18 +96,27 @@ def sigma(depth: NDArray[np.float32], config: PointsConfig) -> NDArray[np.float3
     return config.noise * (0.4 + 0.6 * depth * depth)
 
 
+def between(values: NDArray[Any], outside: float) -> NDArray[Any]:
+    """(2, ...): the ends of ``values`` (n, ...) with the share ``outside`` left out at each."""
+    last = len(values) - 1
+    return np.sort(values, axis=0)[[round(outside * last), round((1 - outside) * last)]]
+
+
 def _usable_depth(
     depth: NDArray[np.float32], stride: int, config: PointsConfig
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Every ``stride``-th depth, 0 where it is missing, out of range or a flying pixel.
+
+    The second array has what is beyond the range, the first the rest.
 
     Pixels much further than a neighbour are dropped: at an edge those are mixtures of both sides.
     The near side of the edge stays, so outlines keep their place.
     """
     with np.errstate(invalid="ignore"):
-        usable = (depth >= config.min_range) & (depth <= config.max_range)
+        usable = (depth >= config.min_range) & (depth <= _BELIEVED * config.max_range)
     measured = np.where(usable, depth, _FAR).astype(np.float32, copy=False)
     nearest = cv2.erode(measured, np.ones((3, 3), np.uint8))[::stride, ::stride]
     grid = measured[::stride, ::stride]
     keep = (grid < _FAR) & (grid <= nearest * np.float32(1 + config.edge) + np.float32(0.01))
-    return np.where(keep, grid, np.float32(0))
+    in_range, none = grid <= config.max_range, np.float32(0)
+    return np.where(keep & in_range, grid, none), np.where(keep & ~in_range, grid, none)

@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from spatial_vlm_ros.config import InstancesConfig, PointsConfig
-from spatial_vlm_ros.perception.points import PointMap, sigma
+from spatial_vlm_ros.perception.points import PointMap, between, sigma
 
 #: What an object is called while nothing named it.
 UNNAMED = "object"
@@ -58,8 +57,7 @@ class Observation:
     @cached_property
     def bounds(self) -> NDArray[np.float32]:
         """(2, 3): least and greatest coordinates, the outermost 2 % left out."""
-        low, high = int(0.02 * len(self.points)), int(0.98 * len(self.points))
-        return np.sort(self.points, axis=0)[[low, high]]
+        return between(self.points, 0.02)
 
 
 def observations(
@@ -71,31 +69,36 @@ def observations(
     usable = usable[np.argsort(ids.astype(np.uint16), kind="stable")]
     counts = np.bincount(ids, minlength=len(segments.labels))
     height, width = segments.ids.shape
-    result: list[Observation] = []
+    cells_of: dict[int, NDArray[np.int64]] = {}
     for segment, cells in enumerate(np.split(usable, np.cumsum(counts)[:-1])):
         if len(cells) < config.min_points:
             segments.ignored["instance with too few points"] += 1
-            continue
-        rows, columns = cells // width, cells % width
-        truncated = bool(
-            rows[0] == 0
-            or rows[-1] == height - 1
-            or columns.min() == 0
-            or columns.max() == width - 1
+        else:
+            cells_of[segment] = cells
+    kept = [cells[:: -(-len(cells) // config.max_points)] for cells in cells_of.values()]
+    every = np.concatenate([np.empty(0, np.int64), *kept])
+    noise = sigma(points.depth.reshape(-1)[every], points_config)
+    parts = (
+        points.at(every),
+        np.minimum(1.0, (points_config.noise / noise) ** 2).astype(np.float32),
+        points.rgb.reshape(-1, 3)[every],
+    )
+    ends = np.cumsum([len(cells) for cells in kept])[:-1]
+    result: list[Observation] = []
+    for (segment, cells), xyz, weights, rgb in (
+        zip(cells_of.items(), *(np.split(part, ends) for part in parts), strict=True)
+        if cells_of
+        else ()
+    ):
+        columns = cells % width
+        truncated = (
+            cells[0] < width
+            or cells[-1] >= width * (height - 1)
+            or bool(columns.min() == 0 or columns.max() == width - 1)
         )
-        cells_kept = cells[:: -(-len(cells) // config.max_points)]
-        noise = sigma(points.depth.reshape(-1)[cells_kept], points_config)
+        label, score = segments.labels[segment], segments.scores[segment]
         result.append(
-            Observation(
-                segment,
-                segments.labels[segment],
-                segments.scores[segment],
-                points.at(cells_kept),
-                np.minimum(1.0, (points_config.noise / noise) ** 2).astype(np.float32),
-                points.rgb.reshape(-1, 3)[cells_kept],
-                len(cells),
-                truncated,
-            )
+            Observation(segment, label, score, xyz, weights, rgb, len(cells), bool(truncated))
         )
     return result
 
@@ -103,18 +106,17 @@ def observations(
 def connected(
     right: NDArray[np.bool_], down: NDArray[np.bool_], mask: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
-    """Components of grid cells of ``mask`` (h, w), -1 elsewhere.
+    """Components 0, 1, ... of grid cells of ``mask`` (h, w), -1 elsewhere.
 
     right (h, w-1), down (h-1, w): whether a cell holds together with its right and lower one.
     """
-    cells = np.arange(mask.size, dtype=np.int32).reshape(mask.shape)
-    a = np.concatenate([cells[:, :-1][right], cells[:-1][down]])
-    b = np.concatenate([cells[:, 1:][right], cells[1:][down]])
-    links = coo_matrix((np.ones(len(a), np.bool_), (a, b)), (mask.size, mask.size))
-    _, found = connected_components(links, directed=False)
-    ids = np.full(mask.shape, -1, np.int32)
-    _, ids[mask] = np.unique(found.reshape(mask.shape)[mask], return_inverse=True)
-    return ids
+    height, width = mask.shape
+    lattice = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)  # cells, with links in between
+    lattice[::2, ::2] = mask
+    lattice[::2, 1::2] = right & mask[:, 1:] & mask[:, :-1]
+    lattice[1::2, ::2] = down & mask[1:] & mask[:-1]
+    _, found = cv2.connectedComponents(lattice, connectivity=4)
+    return np.asarray(found[::2, ::2] - 1, np.int32)
 
 
 def depth_links(

@@ -7,13 +7,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from spatial_vlm_ros.config import MemoryConfig
-from spatial_vlm_ros.perception.points import PointMap, sigma
+from spatial_vlm_ros.perception.points import PointMap, between, sigma
 from spatial_vlm_ros.perception.segments import connected
 
 _LEVEL = 0.9  # cosine to the vertical from which a surface is level
 _BIN = 0.02  # metres; heights of level surfaces
 _SMALL = 0.65  # an object on a support is shorter than this share of it, else it is part of it
+_FLAT = 0.3  # share of a surface's area that must be seen flat; edges and things on it are not
 _MIN_CELLS = 10
+_ENOUGH = 300  # points tell how large a thing is
 
 
 def split_by_supports(
@@ -35,7 +37,8 @@ def split_by_supports(
     area = np.where(level, _cell_area(points, normals), 0)
     total = np.bincount(parts[level], area[level], minlength=following)
     windows = find_objects(parts + 1)
-    for part in np.flatnonzero(total >= config.geometric.support_area):
+    needed = config.geometric.support_area
+    for part in np.flatnonzero(total >= _FLAT * needed):
         box = windows[part]
         own = parts[box] == part
         height = points.points_scene[box][..., 2]
@@ -44,29 +47,20 @@ def split_by_supports(
             surface = own & (np.abs(height - shelf) < clearance) & (normals[box][..., 2] > 0.6)
             if surface.sum() < _MIN_CELLS:
                 continue
+            ground = between(points.points_scene[box][surface][:, :2], 0.02)
+            if np.prod(np.ptp(ground, axis=0)) < needed:
+                continue
             above = own & (height > shelf + clearance) & ~surface
-            joined = _joined(above, right[box], down[box])
-            support = points.points_scene[box][surface]
+            rows, columns = above.shape
+            joined = connected(right[box][:, : columns - 1], down[box][: rows - 1], above)
             for piece, window in enumerate(find_objects(joined + 1)):
                 cells = joined[window] == piece
                 if cells.sum() < _MIN_CELLS:
                     continue
-                if _stands_on(points.points_scene[box][window][cells], support, shelf):
+                if _stands_on(points.points_scene[box][window][cells], ground, shelf):
                     result[box][window][cells] = following
                     following += 1
     return result
-
-
-def _joined(
-    mask: NDArray[np.bool_], right: NDArray[np.bool_], down: NDArray[np.bool_]
-) -> NDArray[np.int32]:
-    """Parts of ``mask`` that hold together, -1 elsewhere."""
-    height, width = mask.shape
-    return connected(
-        right[:, : width - 1] & mask[:, 1:] & mask[:, :-1],
-        down[: height - 1] & mask[1:] & mask[:-1],
-        mask,
-    )
 
 
 def _cell_area(points: PointMap, normals: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,17 +85,21 @@ def _levels(
     lowest = bins.min()
     share = np.convolve(np.bincount(bins - lowest, area[level]), [1, 1, 1], "same")
     result = []
-    while share.max() >= config.geometric.support_area:
+    flat, covered = height[level], area[level]
+    while share.max() >= _FLAT * config.geometric.support_area:
         best = int(share.argmax())
-        result.append((best + lowest + 0.5) * _BIN)
+        near = np.abs(bins - lowest - best) <= 1
+        result.append(float(np.average(flat[near], weights=covered[near])))
         share[max(best - 3, 0) : best + 4] = 0
     return sorted(result)
 
 
-def _stands_on(points: NDArray[np.float32], support: NDArray[np.float32], height: float) -> bool:
-    """Whether points (n, 3) above a support surface (m, 3) are something standing on it."""
-    size = np.percentile(points, (3, 97), axis=0)
-    ground = np.percentile(support[:, :2], (2, 98), axis=0)
+def _stands_on(points: NDArray[np.float32], ground: NDArray[np.float32], height: float) -> bool:
+    """Whether points (n, 3) are something standing on a surface at ``height``.
+
+    ground: (2, 2) least and greatest x and y of the surface.
+    """
+    size = between(points[:: -(-len(points) // _ENOUGH)], 0.03)
     if size[0, 2] > height + 0.12:  # hangs in the air: its foot is hidden or elsewhere
         return False
     middle = size[:, :2].mean(axis=0)

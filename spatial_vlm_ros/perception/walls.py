@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import GeometricConfig
-from spatial_vlm_ros.perception.points import PointMap
+from spatial_vlm_ros.perception.points import PointMap, between
 
 _UPRIGHT = 0.25  # a vertical surface's normal rises by less than this
 _AZIMUTHS = 72  # bins of the direction of vertical surfaces
@@ -17,7 +17,9 @@ _OFFSET_BIN = 0.04  # metres
 _PARALLEL = 0.94  # cosine between the normals of a plane and of a surface on it (20 degrees)
 _BEHIND = 0.25  # share of the points beside a plane that may lie behind it (doorways, windows)
 _MARGIN = 0.4  # metres a wall is believed to go on beyond what was seen of it
+_GAP = 0.3  # metres along a wall without a point of it, beyond which it is another's
 _THICK = 0.15  # metres behind its face that are a wall's body, as doorways show it
+_LOW = 1.0  # metres; no wall shows less of its height
 _MAX_WALLS = 200
 _SHARP_RANGE = 4.5  # metres; planes are fitted to nearer points only
 _STEP = 3  # every third grid cell in both directions is enough to find a wall
@@ -73,9 +75,14 @@ class Walls:
         for wall in _planes(position, normal, depth):
             near = np.abs(position @ wall.normal - wall.offset) < self.config.plane_distance
             near &= normal @ wall.normal > _PARALLEL
-            if near.sum() < 50:
+            place = position[near]
+            run = _longest_run(place @ wall.tangent)
+            if run.sum() < 50:
                 continue
-            _measure(wall, position[near])
+            if run.sum() < len(place):  # the rest is something else that was in line by chance
+                place, far = place[run], depth[near][run]
+                wall = _refined(place, far, wall.normal)
+            _measure(wall, place)
             if self._is_wall(wall, everything, floor_height):
                 self._remember(wall)
 
@@ -87,27 +94,23 @@ class Walls:
         tolerance: NDArray[np.float32],
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(h, w) points on a wall within ``tolerance``, and those that are so beyond doubt."""
-        on_wall, surely = np.zeros((2, *points.depth.shape), np.bool_)
+        on_wall, surely = np.zeros((2, points.depth.size), np.bool_)
         eye = points.T_scene_camera[:3, 3]
-        cells = np.flatnonzero(points.valid & (np.abs(normals[..., 2]) < 0.5))
-        position = points.points_scene.reshape(-1, 3)[cells]
-        normal, limit = normals.reshape(-1, 3)[cells], tolerance.reshape(-1)[cells]
-        unknown = ~known.reshape(-1)[cells]
+        steep = points.valid & (np.abs(normals[..., 2]) < 0.5)
+        position, normal = points.points_scene.reshape(-1, 3), normals.reshape(-1, 3)
         for wall in self.found:
             if eye @ wall.normal < wall.offset:
                 continue
             axis = wall.normal.astype(np.float32)
-            distance = position @ axis - np.float32(wall.offset)
-            near = np.flatnonzero((distance < limit) & (distance > -_THICK))
-            along = position[near] @ wall.tangent.astype(np.float32)
-            near = near[(along > wall.along[0] - _MARGIN) & (along < wall.along[1] + _MARGIN)]
-            facing = normal[near] @ axis > _PARALLEL
-            distance, limits = distance[near], limit[near]
-            on = facing | unknown[near] | (distance < 0.5 * limits)  # its body, a jamb, too
-            on_wall.reshape(-1)[cells[near[on]]] = True
-            sure = facing & (np.abs(distance) < self.config.plane_distance)
-            surely.reshape(-1)[cells[near[sure]]] = True
-        return on_wall, surely
+            before = points.points_scene @ axis - np.float32(wall.offset)
+            cells = np.flatnonzero(steep & (before < tolerance) & (before > -_THICK))
+            along = position[cells] @ wall.tangent.astype(np.float32)
+            cells = cells[(along > wall.along[0] - _MARGIN) & (along < wall.along[1] + _MARGIN)]
+            distance, facing = before.reshape(-1)[cells], normal[cells] @ axis > _PARALLEL
+            body = distance < 0.5 * tolerance.reshape(-1)[cells]  # a jamb, too
+            on_wall[cells[facing | body | ~known.reshape(-1)[cells]]] = True
+            surely[cells[facing & (np.abs(distance) < self.config.plane_distance)]] = True
+        return on_wall.reshape(steep.shape), surely.reshape(steep.shape)
 
     def _is_wall(
         self, wall: Wall, everything: NDArray[np.float32], floor_height: float | None
@@ -116,7 +119,7 @@ class Walls:
         length, height = np.ptp(wall.along), np.ptp(wall.up)
         large = length >= self.config.wall_length and height >= self.config.wall_height
         tall = floor_height is not None and wall.up[1] > floor_height + self.config.wall_top
-        if not large and not (tall and height > 1.0):
+        if not large and not (tall and height > _LOW):
             return False
         along = everything @ wall.tangent
         beside = (along > wall.along[0]) & (along < wall.along[1])
@@ -125,21 +128,22 @@ class Walls:
         return bool((beside & behind).sum() <= _BEHIND * max(beside.sum(), 1))
 
     def _remember(self, new: Wall) -> None:
-        """Add a wall, or let it lengthen a known one; the better measured plane stays."""
-        for wall in self.found:
-            if not _same_plane(wall, new):
-                continue
-            ends = np.array([wall.along, new.along])
-            up = np.array([wall.up, new.up])
-            self.revision += abs(wall.offset - new.offset) > 0.01 and new.weight > wall.weight
-            if new.weight > wall.weight:
-                wall.normal, wall.offset, wall.weight = new.normal, new.offset, new.weight
+        """Add a wall, or join it to the known ones it continues; the best measured plane stays."""
+        same = [wall for wall in self.found if _same_plane(wall, new)]
+        if not same:
+            self.found = [*self.found, new][-_MAX_WALLS:]
+            self.revision += 1
+            return
+        wall, joined = same[0], {id(other) for other in same[1:]}
+        self.found = [other for other in self.found if id(other) not in joined]
+        for other in [*same[1:], new]:
+            if other.weight > wall.weight:
+                self.revision += abs(wall.offset - other.offset) > 0.01
+                wall.normal, wall.offset, wall.weight = other.normal, other.offset, other.weight
+            ends, up = np.array([wall.along, other.along]), np.array([wall.up, other.up])
             wall.along = np.array([ends[:, 0].min(), ends[:, 1].max()])
             self.revision += np.ptp(wall.along) > np.ptp(ends[0]) + 0.2
             wall.up = np.array([up[:, 0].min(), up[:, 1].max()])
-            return
-        self.found = [*self.found, new][-_MAX_WALLS:]
-        self.revision += 1
 
     def hold(self, points_scene: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(n,) whether points (n, 3) lie on a wall."""
@@ -152,9 +156,21 @@ class Walls:
         return result
 
 
+def _longest_run(along: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """(n,) which of these places on a line (n,) are of the run, without gaps, that has the most."""
+    if len(along) == 0:
+        return np.zeros(0, np.bool_)
+    order = np.argsort(along)
+    run = np.empty(len(along), np.int64)
+    run[order] = np.cumsum(np.diff(along[order], prepend=along[order[0]]) > _GAP)
+    return np.asarray(run == np.bincount(run).argmax())
+
+
 def _same_plane(a: Wall, b: Wall) -> bool:
-    """Whether the middle and the ends of ``b`` lie on ``a``."""
+    """Whether the middle and the ends of ``b`` lie on ``a``, and no further from its ends."""
     if a.normal @ b.normal < 0.97:
+        return False
+    if b.along[0] > a.along[1] + _MARGIN or b.along[1] < a.along[0] - _MARGIN:
         return False
     places = np.append(b.along, b.along.mean())[:, None] * b.tangent
     places = places + b.normal * b.offset
@@ -188,7 +204,7 @@ def _planes(
         for best in np.argsort(-counts)[:3]:
             middle = (best + lowest + 0.5) * _OFFSET_BIN
             plane = np.abs(offset - middle) < 1.5 * _OFFSET_BIN
-            if plane.sum() > 50:
+            if plane.sum() > 50 and np.ptp(position[near, 2][plane]) > _LOW:
                 result.append(_refined(position[near][plane], depth[near][plane], direction))
     return result
 
@@ -222,5 +238,5 @@ def _refined(
 
 def _measure(wall: Wall, points: NDArray[np.float32]) -> None:
     """Set how far the wall was seen to reach, stray points left out."""
-    wall.along = np.percentile(points @ wall.tangent, (2, 98))
-    wall.up = np.percentile(points[:, 2], (2, 98))
+    wall.along = between(points @ wall.tangent, 0.02).astype(float)
+    wall.up = between(points[:, 2], 0.02).astype(float)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spatial_vlm_ros.reasoning import measure, relate
+from spatial_vlm_ros.reasoning.inflection import plural
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
-from spatial_vlm_ros.reasoning.vocabulary import plural
 from spatial_vlm_ros.scene.graph import SceneObject
 
 
@@ -17,7 +17,7 @@ def name(item: SceneObject) -> str:
 
 def bare(item: SceneObject) -> str:
     """Like "red mug"."""
-    words = item.label.replace("_", " ").lower()
+    words = " ".join(item.label.replace("_", " ").lower().split()) or "object"
     return f"{item.colour} {words}" if item.colour else words
 
 
@@ -41,6 +41,11 @@ def metres(value: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Like "no chairs", "1 chair", "3 chairs"."""
     return f"{number or 'no'} {noun if number == 1 else plural(noun)}"
+
+
+def almost(sureness: float) -> str:
+    """What is added to a comparison that was a near tie."""
+    return "" if sureness == 1.0 else " But the difference is within measuring error."
 
 
 def facts(item: SceneObject, view: View) -> str:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from spatial_vlm_ros.reasoning import describe, options, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
-from spatial_vlm_ros.reasoning.kinds import commands, comparisons, directions, measures, objects
+from spatial_vlm_ros.reasoning.kinds import (
+    commands,
+    comparisons,
+    counts,
+    directions,
+    measures,
+    objects,
+)
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind
 from spatial_vlm_ros.reasoning.parser import Parser
 from spatial_vlm_ros.reasoning.view import Unclear, View
@@ -18,8 +25,10 @@ KINDS: tuple[Kind, ...] = (
     *directions.KINDS,
     *comparisons.KINDS,
     *measures.KINDS,
-    *objects.KINDS,
+    *counts.KINDS,
     *commands.KINDS,
+    *objects.KINDS,
+    *comparisons.OF_OPTIONS,
 )
 _NOT_UNDERSTOOD = (
     "I did not understand the question. I can count, find, list, compare and measure objects, tell "
@@ -44,10 +53,16 @@ class GeometricReasoner:
             return _refusal("unknown", Unclear("There is no question."))
         if len(wording.words) > MAX_WORDS:
             return _refusal("unknown", Unclear(f"I read questions of up to {MAX_WORDS} words."))
-        answer = next(_answers(wording, view), None)
-        if answer is None:
+        answers = _answers(wording, view)
+        first = next(answers, None)
+        if first is None:
             return _refusal("unknown", Unclear(_NOT_UNDERSTOOD))
-        return options.choose(answer, wording.options)
+        chosen = options.choose(first, wording.options)
+        if chosen.answered or not first.answered:
+            return chosen
+        # No option fits: one that does tells which other way of understanding was meant.
+        others = (options.choose(answer, wording.options) for answer in answers)
+        return next((answer for answer in others if answer.answered), chosen)
 
 
 def _answers(wording: Wording, view: View) -> Iterator[Answer]:

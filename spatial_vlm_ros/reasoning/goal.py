@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from spatial_vlm_ros.reasoning import measure
 from spatial_vlm_ros.reasoning.answer import GoalPose
@@ -30,24 +30,27 @@ def goal_pose(
     robot: SceneObject,
     floor: FloorMap,
     objects: Sequence[SceneObject],
+    beside: SceneObject | None = None,
 ) -> GoalPose | None:
     """A place on seen floor by ``target``, facing it, on its side nearest to the robot.
 
-    Outside every box grown by ``ROBOT_RADIUS``, with no wall between it and the object, and
-    connected over free floor to where the robot is if there is such a place. None where there is
-    no free floor within ``FAR`` of the object.
+    Outside every box grown by ``ROBOT_RADIUS``, with no wall between it and the object; if
+    possible connected to where the robot is, and with known floor within ``ROBOT_RADIUS`` all
+    round, on the way too. None where there is no free floor within ``FAR`` of the object, or of
+    what it is on if that is given as ``beside``.
     """
+    beside = beside or target
     free, known = _free(floor, objects)
-    reach = _reach(floor, target)
+    reach = _reach(floor, beside)
     x, y = measure.cell_centres(floor)
     from_robot = np.hypot(x - robot.box.x, y - robot.box.y)
-    for allowed in (free & _connected(free, from_robot), free):
+    for allowed in _from_best(free, floor, objects, from_robot):
         for limit in (NEAR, FAR):
             cells = np.argwhere(allowed & (reach <= limit))
             order = np.argsort(from_robot[tuple(cells.T)], kind="stable")
             for row, column in cells[order]:
                 place = np.array([x[0, column], y[row, 0]])
-                if _in_sight(place, target, floor, known):
+                if _in_sight(place, beside, floor, known):
                     return facing(place, target, floor.z)
     return None
 
@@ -70,6 +73,24 @@ def _free(floor: FloorMap, objects: Sequence[SceneObject]) -> tuple[Cells, Cells
     return free, known
 
 
+def _from_best(
+    free: Cells, floor: FloorMap, objects: Sequence[SceneObject], from_robot: NDArray[np.float64]
+) -> Iterator[Cells]:
+    """Cells to choose from, the best first: within the robot's reach, away from walls."""
+    roomy = free & _roomy(floor, objects)
+    yield _connected(roomy, from_robot)
+    yield _connected(free, from_robot)
+    yield roomy
+    yield free
+
+
+def _roomy(floor: FloorMap, objects: Sequence[SceneObject]) -> Cells:
+    """Cells with known floor all round them, that is, no wall, within ``ROBOT_RADIUS``."""
+    known = np.pad(measure.known_floor(floor, objects), 1).astype(np.uint8)
+    clearance = cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return np.asarray((clearance - 0.5) * floor.resolution >= ROBOT_RADIUS)
+
+
 def _reach(floor: FloorMap, item: SceneObject) -> NDArray[np.float64]:
     """(rows, columns) metres from each cell's centre to the footprint of ``item``."""
     x, y = measure.cell_centres(floor)
@@ -82,9 +103,9 @@ def _reach(floor: FloorMap, item: SceneObject) -> NDArray[np.float64]:
 
 def _connected(free: Cells, from_robot: NDArray[np.float64]) -> Cells:
     """The piece of free floor that comes nearest to the robot."""
-    pieces, count = ndimage.label(free, structure=np.ones((3, 3), dtype=int))
-    if count == 0:
+    if not free.any():
         return free
+    _, pieces = cv2.connectedComponents(free.astype(np.uint8), connectivity=8)
     nearest = np.where(free, from_robot, np.inf).argmin()
     return np.asarray(pieces == pieces.ravel()[nearest])
 

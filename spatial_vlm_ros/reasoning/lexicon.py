@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from spatial_vlm_ros.reasoning.inflection import singular
 from spatial_vlm_ros.reasoning.vocabulary import (
     CATEGORIES,
     COLOURS,
+    FLOOR,
     GENERIC,
     SYNONYMS,
-    singular,
 )
 
 Words = tuple[str, ...]
@@ -28,6 +30,16 @@ class Noun:
     labels: frozenset[str] = frozenset()
     generic: bool = False
     known: bool = True
+
+    @property
+    def floor(self) -> bool:
+        """Whether it is the ground that all stands on, and no object is labelled so."""
+        return self.name in FLOOR and not self.labels
+
+    @property
+    def said(self) -> str:
+        """The noun in an answer: "object" for "anything"."""
+        return "object" if self.generic else self.name
 
 
 class Lexicon:
@@ -47,7 +59,7 @@ class Lexicon:
             for start in range(len(words)):
                 self._covers.setdefault(words[start:], set()).add(label)
         self._synonyms = dict(self._synonymous())
-        known = {base_form(split_words(name)) for name in CATEGORIES} | set(self._covers)
+        known = {base_form(split_words(name)) for name in CATEGORIES | FLOOR} | set(self._covers)
         self._known = known | set(self._synonyms)
         self._longest = max((len(words) for words in self._known | _GENERIC), default=1)
 
@@ -71,7 +83,7 @@ class Lexicon:
 
 def split_words(text: str) -> Words:
     """Lower-case words of a label: "Coffee_table" and "coffee-table" are ("coffee", "table")."""
-    return tuple(text.lower().replace("_", " ").replace("-", " ").split())
+    return tuple(re.findall(r"[^\W_]+", text.lower()))
 
 
 def base_form(words: Sequence[str]) -> Words:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from spatial_vlm_ros.scene import box as boxes
 from spatial_vlm_ros.scene.box import Box
@@ -47,16 +48,44 @@ def side(box: Box, name: str) -> float:
     }[name]
 
 
+def bearings(
+    stand: NDArray[np.float64], ahead: NDArray[np.float64], targets: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n,) degrees in (-180, 180], left positive, at which ``targets`` (n, 2) lie for one who
+    stands at ``stand`` (2,) and looks along ``ahead`` (2,), seen from above.
+    """
+    there = targets - stand
+    cross = ahead[0] * there[:, 1] - ahead[1] * there[:, 0]
+    degrees = np.degrees(np.arctan2(cross, there @ ahead))
+    return np.where(degrees == -180.0, 180.0, degrees)
+
+
 def bearing(
     stand: NDArray[np.float64], ahead: NDArray[np.float64], target: NDArray[np.float64]
 ) -> float:
-    """Degrees in (-180, 180], left positive, at which ``target`` lies for one who stands at
-    ``stand`` and looks along ``ahead``; all (2,), seen from above.
+    """:func:`bearings` of one target (2,)."""
+    return float(bearings(stand, ahead, target[None])[0])
+
+
+def on_side(
+    side: str, degrees: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Whether bearings are on a side, and their degrees from its border.
+
+    Left and right are halves (straight behind is as much a border as straight ahead), front and
+    behind the quarters round that way, front-left and the like are quadrants.
     """
-    there = target - stand
-    cross = ahead[0] * there[1] - ahead[1] * there[0]
-    degrees = float(np.degrees(np.arctan2(cross, ahead @ there)))
-    return 180.0 if degrees == -180.0 else degrees
+    left, turned = degrees > 0, np.abs(degrees)
+    off_axis = np.minimum(turned, 180 - turned)
+    if side in ("left", "right"):
+        return left == (side == "left"), off_axis
+    if side in ("front", "ahead"):
+        return turned <= 45, np.abs(turned - 45)
+    if side in ("back", "behind"):
+        return turned >= 135, np.abs(turned - 135)
+    half, hand = side.split("-")
+    true = ((turned < 90) == (half == "front")) & (left == (hand == "left"))
+    return true, np.minimum(off_axis, np.abs(turned - 90))
 
 
 def level(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -98,38 +127,54 @@ def _sector(degrees: float, asked: set[str]) -> tuple[str, float]:
 
 
 def room_area(floor: FloorMap, objects: Sequence[SceneObject]) -> float:
-    """Square metres of floor: seen, or under an object that stands on it, or a gap in between.
+    """Square metres of known floor. Rooms that are seen together are measured together."""
+    return float(known_floor(floor, objects).sum() * floor.resolution**2)
 
-    A gap is unseen floor of at most ``HOLE_M2`` with known floor all round it. Rooms that are seen
-    together are measured together.
+
+def known_floor(floor: FloorMap, objects: Sequence[SceneObject]) -> NDArray[np.bool_]:
+    """(rows, columns) floor that is seen, or under an object that stands on it, or a gap in it.
+
+    A gap is unseen floor of at most ``HOLE_M2`` with known floor all round it.
     """
     known = floor.seen.copy()
     for item in objects:
         if item.box.bottom <= floor.z + STANDING:
             mark(known, floor, item.box, 0.0, True)
-    gaps_in_floor, count = ndimage.label(ndimage.binary_fill_holes(known) & ~known)
-    cells = np.bincount(gaps_in_floor.ravel(), minlength=count + 1)
-    small = np.flatnonzero(cells * floor.resolution**2 <= HOLE_M2)
-    known |= np.isin(gaps_in_floor, small[small > 0])
-    return float(known.sum() * floor.resolution**2)
+    _, pieces, extents, _ = cv2.connectedComponentsWithStats(
+        (~known).astype(np.uint8), connectivity=4
+    )
+    left, top, width, height, cells = extents.T
+    enclosed = (left > 0) & (top > 0)
+    enclosed &= (left + width < known.shape[1]) & (top + height < known.shape[0])
+    gap_in_floor = enclosed & (cells * floor.resolution**2 <= HOLE_M2)
+    return np.asarray(known | (gap_in_floor[pieces] & ~known))
 
 
 def mark(cells: NDArray[np.bool_], floor: FloorMap, box: Box, margin: float, value: bool) -> None:
     """Set those ``cells`` (rows, columns) to ``value`` whose centre is under the footprint grown
     by ``margin``.
     """
-    corners = box.corners_bev()
-    origin = np.array([floor.x0, floor.y0])
-    low = np.floor((corners.min(axis=0) - margin * 1.5 - origin) / floor.resolution).astype(int)
-    high = np.ceil((corners.max(axis=0) + margin * 1.5 - origin) / floor.resolution).astype(int)
-    low, high = np.maximum(low, 0), np.maximum(high, 0)
-    window = (slice(low[1], high[1]), slice(low[0], high[0]))
-    x, y = cell_centres(floor)
-    cos, sin = np.cos(box.yaw), np.sin(box.yaw)
-    x, y = x[:, window[1]] - box.x, y[window[0]] - box.y
-    along, across = np.abs(cos * x + sin * y), np.abs(cos * y - sin * x)
-    inside = (along <= box.length / 2 + margin) & (across <= box.width / 2 + margin)
-    cells[window][inside] = value
+    rows, columns = cells.shape
+    cos, sin = math.cos(box.yaw), math.sin(box.yaw)
+    half_length, half_width = box.length / 2 + margin, box.width / 2 + margin
+    reach_x = abs(cos) * half_length + abs(sin) * half_width
+    reach_y = abs(sin) * half_length + abs(cos) * half_width
+    first_x, x = _near(box.x - floor.x0, reach_x, columns, floor.resolution)
+    first_y, y = _near(box.y - floor.y0, reach_y, rows, floor.resolution)
+    inside = np.abs(cos * x + sin * y[:, None]) <= half_length
+    inside &= np.abs(cos * y[:, None] - sin * x) <= half_width
+    cells[first_y : first_y + len(y), first_x : first_x + len(x)][inside] = value
+
+
+def _near(
+    middle: float, reach: float, count: int, resolution: float
+) -> tuple[int, NDArray[np.float64]]:
+    """The first of ``count`` cells in a row that are within reach of a place on it, and where the
+    centres of all of them are from there.
+    """
+    first = min(max(math.floor((middle - reach) / resolution), 0), count)
+    stop = min(max(math.ceil((middle + reach) / resolution), first), count)
+    return first, np.asarray((np.arange(first, stop) + 0.5) * resolution - middle)
 
 
 def cell_centres(floor: FloorMap) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from spatial_vlm_ros.reasoning import units
 from spatial_vlm_ros.reasoning.answer import Answer
-from spatial_vlm_ros.reasoning.vocabulary import singular
+from spatial_vlm_ros.reasoning.inflection import singular
 
 _ARTICLES = {"the", "a", "an", "to", "my", "your", "it", "is"}
 
@@ -20,7 +21,7 @@ def choose(answer: Answer, options: Mapping[str, str]) -> Answer:
     """
     if not options or not answer.answered or answer.value is None:
         return answer
-    letter = _nearest(answer.value, options) or _same(str(answer.value), options)
+    letter = _nearest(answer, options) or _same(str(answer.value), options)
     if letter is None:
         text = f"None of the options fits. {answer.text}"
         return replace(answer, text=text, answered=False, confidence=0.0)
@@ -28,15 +29,17 @@ def choose(answer: Answer, options: Mapping[str, str]) -> Answer:
     return replace(answer, text=text, value=options[letter])
 
 
-def _nearest(value: float | str, options: Mapping[str, str]) -> str | None:
-    if isinstance(value, str):
+def _nearest(answer: Answer, options: Mapping[str, str]) -> str | None:
+    """The option whose number, in the unit written with it or else the answer's, is nearest."""
+    if isinstance(answer.value, str) or answer.value is None:
         return None
-    numbers = {}
+    off = {}
     for letter, text in options.items():
-        found = re.search(r"-?\d+(?:\.\d+)?", text)
+        found = units.read_number(text)
         if found:
-            numbers[letter] = abs(float(found[0]) - value)
-    return min(numbers, key=numbers.__getitem__) if numbers else None
+            value, unit = found
+            off[letter] = abs(units.convert(value, unit or answer.unit, answer.unit) - answer.value)
+    return min(off, key=off.__getitem__) if off else None
 
 
 def _same(value: str, options: Mapping[str, str]) -> str | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from spatial_vlm_ros.reasoning import vocabulary as v
+from spatial_vlm_ros.reasoning.inflection import singular
 from spatial_vlm_ros.reasoning.lexicon import Lexicon, Noun, Words
 from spatial_vlm_ros.reasoning.phrase import ROBOT, Clause, Clauses, NounPhrase, Rank
-from spatial_vlm_ros.reasoning.vocabulary import singular
 
 #: Readings kept of one stretch of words: their number grows exponentially with its clauses.
 MOST_READINGS = 4
@@ -28,6 +28,7 @@ _ROBOT_RELATIONS = _table(v.ROBOT_RELATIONS)
 _POSTURES = sorted((tuple(p.split()) for p in v.POSTURE), key=len, reverse=True)
 _DETERMINER_WORDS = sorted((tuple(d.split()) for d in v.DETERMINERS), key=len, reverse=True)
 _ROBOT_WORDS = sorted((tuple(r.split()) for r in v.ROBOT), key=len, reverse=True)
+_NO_NOUN = NounPhrase("", Noun(""))
 
 
 @dataclass
@@ -63,6 +64,19 @@ class Parser:
         """Readings of ``words[start:end]`` as two or more phrases joined by commas, and, or."""
         return [found for found in self._lists(start, end) if len(found) > 1]
 
+    def several(self, start: int, end: int) -> list[NounPhrase]:
+        """Readings of ``words[start:end]`` as one phrase, else as a list taken as one."""
+        return self.noun_phrases(start, end) or [
+            NounPhrase(
+                " ".join(self.words[start:end]),
+                Noun(""),
+                many=True,
+                parts=parts,
+                either="or" in self.words[start:end],
+            )
+            for parts in self.lists(start, end)
+        ]
+
     def _lists(self, start: int, end: int) -> Iterator[tuple[NounPhrase, ...]]:
         for first in self.noun_phrases(start, end)[:1]:
             yield (first,)
@@ -73,7 +87,7 @@ class Parser:
             if not heads:
                 continue
             after = cut
-            while after < end and self.words[after] in (",", "and", "or"):
+            while after < end and self.words[after] in (",", "and", "or", "to", "from"):
                 after += 1
             for rest in self._lists(after, end):
                 yield (heads[0], *rest)
@@ -84,7 +98,12 @@ class Parser:
             if self.words[start:end] == words:
                 yield ROBOT
         determiner, at = self._determiner(start, end)
-        yield from self._modified(start, at, end, NounPhrase("", Noun(""), determiner=determiner))
+        yield from self._modified(start, at, end, replace(_NO_NOUN, determiner=determiner))
+        for cut in range(start + 1, end - 1):
+            if self.words[cut] == "s":  # "the mug's table"
+                for owner in self.noun_phrases(start, cut):
+                    for owned in self.noun_phrases(cut + 1, end):
+                        yield owned.placed([Clause("of", (owner,))])
 
     def _determiner(self, start: int, end: int) -> tuple[str, int]:
         for words in _DETERMINER_WORDS:
@@ -101,6 +120,7 @@ class Parser:
             yield from self._modified(start, at + 1, end, described)
         for length, noun in self._nouns(at, end):
             many = singular(self.words[at + length - 1]) != self.words[at + length - 1]
+            many |= so_far.determiner in v.UNIVERSAL or noun.name == "everything"
             text = " ".join(self.words[start:end])
             phrase = replace(so_far, text=text, noun=noun, many=many)
             for clauses in self._clauses(at + length, end):
@@ -124,7 +144,7 @@ class Parser:
             yield replace(so_far, colours=(*so_far.colours, self.lexicon.colours[word]))
         elif word in v.SIZES:
             yield replace(so_far, sizes=(*so_far.sizes, word))
-        elif word in v.SUPERLATIVES:
+        elif word in v.SUPERLATIVES and (so_far.ordinal or 1) > 0:
             measure, sign = v.SUPERLATIVES[word]
             place = so_far.ordinal or 1
             rank = Rank(measure, sign, place)
@@ -145,7 +165,7 @@ class Parser:
         if self.guess and not found:
             for length in range(1, min(_UNKNOWN_WORDS, end - at) + 1):
                 words = self.words[at : at + length]
-                if words[-1] in v.FUNCTION_WORDS:
+                if words[-1] in v.FUNCTION_WORDS or any(self._adjective(words[-1], _NO_NOUN)):
                     return
                 yield length, Noun(" ".join(words), known=False)
 
@@ -202,7 +222,7 @@ class Parser:
     def _place(self, start: int, end: int) -> tuple[int, int]:
         """(2, next) for "second nearest", "the second nearest"; else (1, start)."""
         at, place = start + (start < end and self.words[start] == "the"), 1
-        if at < end and self.words[at] in v.ORDINALS:
+        if at < end and v.ORDINALS.get(self.words[at], 0) > 0:
             at, place = at + 1, v.ORDINALS[self.words[at]]
         return place, at + (at < end and self.words[at] == "most")
 

@@ -3,7 +3,10 @@
 "how far is {a} from {b}"      {a} is a noun phrase
 "what is {where:clauses}"      one or more clauses of place
 "which is closer {x:list}"     two or more phrases joined by commas, and, or
+"how many {x:several}"         a noun phrase, or two or more taken together
 "is {c} {way:sides}"            directions to choose from: "to my left or right"
+"is {c} {way:side}"             one direction: "on my left"
+"taller than {n:length}"        a number with a unit, metres
 "is {x} {red:colour}"          what a word table has for these words
 "in the|this room"             either word; an underscore joins words: "how_many|number_of"
 "away?"                        may be missing
@@ -20,7 +23,8 @@ from typing import Any
 
 from spatial_vlm_ros.reasoning.lexicon import Words
 from spatial_vlm_ros.reasoning.parser import Parser
-from spatial_vlm_ros.reasoning.sides import read_sides
+from spatial_vlm_ros.reasoning.sides import read_side, read_sides
+from spatial_vlm_ros.reasoning.units import read_length
 
 Bindings = dict[str, Any]
 
@@ -77,10 +81,16 @@ class Pattern:
             return parser.noun_phrases(start, stop)
         if gap.kind == "clauses":
             return parser.clauses(start, stop)
+        if gap.kind == "length":
+            return read_length(parser.words[start:stop])
+        if gap.kind == "several":
+            return parser.several(start, stop)
         if gap.kind == "list":
             return parser.lists(start, stop)
         if gap.kind == "sides":
             return read_sides(parser.words[start:stop])
+        if gap.kind == "side":
+            return read_side(parser.words[start:stop])
         return self._tables[gap.kind].get(" ".join(parser.words[start:stop]))
 
 
@@ -88,5 +98,6 @@ def _part(text: str) -> _Fixed | _Gap:
     gap = re.fullmatch(r"\{(\w+)(?::(\w+))?\}", text)
     if gap:
         return _Gap(gap[1], gap[2] or "phrase")
-    ways = tuple(tuple(way.split("_")) for way in text.rstrip("?").split("|"))
+    ways = [tuple(way.split("_")) for way in text.rstrip("?").split("|")]
+    ways += [(*way[:-1], "s") for way in ways if way[-1] == "is"]  # "the colour's"
     return _Fixed(tuple(sorted(ways, key=len, reverse=True)), text.endswith("?"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from spatial_vlm_ros.reasoning.lexicon import Noun
+from spatial_vlm_ros.reasoning.vocabulary import INDEFINITE
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ Clauses: TypeAlias = "tuple[Clause | Rank, ...]"
 
 @dataclass(frozen=True)
 class NounPhrase:
-    """What a phrase asks for; see :mod:`resolve` for what it then means in a scene."""
+    """What a phrase asks for; see :mod:`resolve` for what it then means in a scene.
+
+    ``many``: all that fit are meant. ``parts``: the phrases that this one joins by "and", or by
+    "or" (``either``); they then say what is meant.
+    """
 
     text: str
     noun: Noun
@@ -49,24 +54,35 @@ class NounPhrase:
     sizes: tuple[str, ...] = ()
     ranks: tuple[Rank, ...] = ()
     clauses: tuple[Clause, ...] = ()
+    parts: tuple[NounPhrase, ...] = ()
+    either: bool = False
 
     @property
     def name(self) -> str:
         """The noun with its colours and sizes, without what places it."""
-        return " ".join([*self.sizes, *self.colours, self.noun.name])
+        if self.parts:
+            return (" or " if self.either else " and ").join(part.name for part in self.parts)
+        return " ".join([*self.sizes, *self.colours, self.noun.said])
+
+    @property
+    def indefinite(self) -> bool:
+        """Whether any one that fits will do: "a chair", "any of the chairs", "something"."""
+        return self.determiner in INDEFINITE or self.noun.name in ("anything", "something")
 
     def placed(self, clauses: Iterable[Clause | Rank]) -> NounPhrase:
         """This phrase with more clauses."""
         more = tuple(clauses)
         return replace(
             self,
+            parts=tuple(part.placed(more) for part in self.parts),
             clauses=self.clauses + tuple(c for c in more if isinstance(c, Clause)),
             ranks=self.ranks + tuple(c for c in more if isinstance(c, Rank)),
         )
 
     def coloured(self, colour: str) -> NounPhrase:
         """This phrase, of that colour."""
-        return replace(self, colours=(*self.colours, colour))
+        parts = tuple(part.coloured(colour) for part in self.parts)
+        return replace(self, parts=parts, colours=(*self.colours, colour))
 
 
 ROBOT = NounPhrase("me", Noun("robot"), robot=True)

@@ -1,14 +1,16 @@
-"""What it means to be on, under, next to, between, left of: one object against others."""
+"""What it means to be on, under, next to, between, left of: objects against others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spatial_vlm_ros.reasoning import measure
-from spatial_vlm_ros.reasoning.view import ROBOT_ID, View
-from spatial_vlm_ros.scene import polygon
+from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
+from spatial_vlm_ros.scene import box as boxes
 from spatial_vlm_ros.scene.graph import SceneObject
 from spatial_vlm_ros.scene.relations import BESIDE_GAP
 
@@ -25,113 +27,176 @@ PHRASES = {
     "inside": "in",
     "beside": "beside",
     "near": "near",
+    "with": "with",
+    "of": "of",
     "between": "between",
     "left": "to the left of",
     "right": "to the right of",
     "front": "in front of",
     "behind": "behind",
 }
+SIDES = ("left", "right", "front", "behind")
+_VERTICAL = ("on", "inside", "under", "above")
+
+Objects: TypeAlias = Sequence[SceneObject]
+Pairs: TypeAlias = set[tuple[int, int]]
+Flags: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
 
 
 def holds(
-    relation: str, subject: SceneObject, anchors: Sequence[SceneObject], view: View
-) -> tuple[bool, float]:
-    """Whether ``subject`` is in ``relation`` to ``anchors`` (two for between), and how surely.
+    relation: str, subjects: Objects, groups: Sequence[tuple[SceneObject, ...]], view: View
+) -> tuple[Flags, Floats]:
+    """(subjects, groups): whether each is in ``relation`` to each group, and how surely.
+
+    A group is one anchor, two for between.
 
     * on, above, inside: as the scene graph has it (see ``scene/relations.py``). On is also on
       what stands on it; in a shelf or sofa is also on one of its boards.
     * beside: as the scene graph has it, or nearest points at most ``BESIDE_GAP`` apart and neither
-      over, under nor in the other.
+      over, under nor in the other; nearest points at most ``NEAR`` from the robot.
     * under: under or below in the scene graph, or carrying it.
+    * with: carrying or holding it; of: that, or on or in it.
     * near: nearest points at most ``NEAR`` apart.
     * between: seen from above, its centre lies between the two centres, over neither object, and
       off their line by no more than the objects' half breadths there, or ``BETWEEN_MARGIN`` if that
       is more; or it lies across the line.
     * left, right of an object, as the robot sees it from where it is; in front is nearer to the
-      robot than the object and more so than aside; behind is further.
+      robot than the object and more so than aside; behind is further. Not what is over, under or
+      in it.
     * left, right of the robot: that half; in front, behind: the quarter round that way.
 
     Sureness is 0.5 within ``measure.CLOSE_DEG`` of the border of a direction, else 1.
     """
-    if any(subject.id == anchor.id for anchor in anchors):
-        return False, 1.0
+    sure = np.ones((len(subjects), len(groups)))
+    if not sure.size:
+        return np.zeros(sure.shape, dtype=bool), sure
+    anchors = [group[0] for group in groups]
     if relation == "between":
-        return _between(subject, anchors[0], anchors[1]), 1.0
-    anchor = anchors[0]
-    if relation in ("left", "right", "front", "behind"):
-        return _side(relation, subject, anchor, view)
-    if relation == "near" or ROBOT_ID in (subject.id, anchor.id):
-        return measure.gap(subject, anchor) <= NEAR, 1.0
-    return _related(relation, subject, anchor, view), 1.0
+        true = _between(subjects, anchors, [group[1] for group in groups])
+    elif relation in SIDES:
+        degrees = np.stack([seen_bearings(subjects, anchor, view) for anchor in anchors], axis=1)
+        true, margin = measure.on_side(relation, degrees)
+        true = true & ~_any_of(_vertical(view), subjects, anchors)
+        sure = np.vectorize(sureness)(margin)
+    elif relation == "near":
+        true = _gaps(subjects, anchors) <= NEAR
+    elif any(anchor.id == ROBOT_ID for anchor in anchors):
+        if relation != "beside":
+            raise Unclear(f"I cannot tell what is {PHRASES[relation]} me.")
+        true = _gaps(subjects, anchors) <= NEAR
+    else:
+        true = _any_of(_related(relation, view), subjects, anchors)
+        if relation == "beside":
+            close = _gaps(subjects, anchors) <= BESIDE_GAP
+            true |= close & ~_any_of(_vertical(view), subjects, anchors)
+    return true & ~_among(subjects, groups), sure
 
 
-def _related(relation: str, subject: SceneObject, anchor: SceneObject, view: View) -> bool:
-    def graph_says(predicate: str, first: SceneObject, second: SceneObject) -> bool:
-        return (first.id, second.id) in view.pairs.get(predicate, ())
+def on_floor(subjects: Objects, view: View) -> list[SceneObject]:
+    """Those that stand on the floor: low, and neither on nor in anything."""
+    if view.scene.floor is None:
+        raise Unclear("I have seen no floor yet.")
+    lowest = view.scene.floor.z + measure.STANDING
+    carried = {a for name in ("on", "inside") for a, _ in view.pairs.get(name, ())}
+    return [item for item in subjects if item.box.bottom <= lowest and item.id not in carried]
+
+
+def _gaps(subjects: Objects, anchors: Objects) -> Floats:
+    return boxes.distances([item.box for item in subjects], [item.box for item in anchors])
+
+
+def _among(subjects: Objects, groups: Sequence[tuple[SceneObject, ...]]) -> Flags:
+    """(subjects, groups): whether the subject is itself one of the group."""
+    members = np.array([[item.id for item in group] for group in groups])
+    ids = np.array([item.id for item in subjects])
+    return np.asarray((ids[:, None, None] == members[None]).any(axis=-1))
+
+
+def _any_of(pairs: Pairs, subjects: Objects, anchors: Objects) -> Flags:
+    return np.array([[(item.id, other.id) in pairs for other in anchors] for item in subjects])
+
+
+def _related(relation: str, view: View) -> Pairs:
+    """(subject, anchor) ids that the scene graph says are in ``relation``."""
+
+    def said(predicate: str) -> Pairs:
+        return view.pairs.get(predicate, set())
 
     if relation == "under":
-        below = graph_says("under", subject, anchor) or graph_says("below", subject, anchor)
-        return below or graph_says("on", anchor, subject)
+        return said("under") | said("below") | _turned(said("on"))
+    if relation in ("with", "of"):
+        carried = said("on") | said("inside")
+        return _turned(carried) | (carried if relation == "of" else set())
     if relation == "inside":
-        within = anchor.box.bottom < subject.box.z < anchor.box.top
-        return graph_says("inside", subject, anchor) or (
-            within and graph_says("on", subject, anchor)
-        )
-    if relation == "beside" and measure.gap(subject, anchor) <= BESIDE_GAP:
-        return not any(
-            graph_says(predicate, one, other)
-            for predicate in ("on", "inside", "under", "above")
-            for one, other in ((subject, anchor), (anchor, subject))
-        )
-    return graph_says(relation, subject, anchor)
+        box = {item.id: item.box for item in view.objects}
+        known = {pair for pair in said("on") if pair[0] in box and pair[1] in box}
+        return said("inside") | {(a, b) for a, b in known if box[b].bottom < box[a].z < box[b].top}
+    return said(relation)
 
 
-def _between(subject: SceneObject, a: SceneObject, b: SceneObject) -> bool:
-    start = a.box.center[:2]
-    way = b.box.center[:2] - start
-    length = float(np.linalg.norm(way))
-    if length == 0.0 or subject.id in (a.id, b.id):
-        return False
-    way /= length
-    across = np.array([-way[1], way[0]])
-    offset = subject.box.center[:2] - start
-    share = float(offset @ way) / length
-    off = abs(float(offset @ across))
-    breadth_a, breadth_b, own = (
-        float(np.abs((item.box.corners_bev() - item.box.center[:2]) @ across).max())
-        for item in (a, b, subject)
+def _vertical(view: View) -> Pairs:
+    """Pairs, either way round, of which one is over, under or in the other."""
+    found: Pairs = set().union(*(view.pairs.get(predicate, set()) for predicate in _VERTICAL))
+    return found | _turned(found)
+
+
+def _turned(pairs: Pairs) -> Pairs:
+    return {(b, a) for a, b in pairs}
+
+
+def _between(subjects: Objects, first: Objects, second: Objects) -> Flags:
+    rows, a, b = (
+        boxes.as_array([item.box for item in items]) for items in (subjects, first, second)
     )
-    room = max((1 - share) * breadth_a + share * breadth_b, BETWEEN_MARGIN)
-    place = subject.box.center[None, :2]
-    over_end = any(polygon.contains(item.box.corners_bev(), place)[0] for item in (a, b))
-    return 0.0 < share < 1.0 and off <= max(room, own) and not over_end
+    way = b[:, :2] - a[:, :2]
+    length = np.linalg.norm(way, axis=1)
+    way = way / np.maximum(length, 1e-9)[:, None]
+    across = np.stack([-way[:, 1], way[:, 0]], axis=1)
+    offset = rows[:, None, :2] - a[None, :, :2]
+    share = (offset * way).sum(axis=-1) / np.maximum(length, 1e-9)
+    off = np.abs((offset * across).sum(axis=-1))
+    room = (1 - share) * _half_breadth(a, across) + share * _half_breadth(b, across)
+    room = np.maximum(room, BETWEEN_MARGIN)
+    inside = (0.0 < share) & (share < 1.0)
+    inside &= off <= np.maximum(room, _half_breadth(rows[:, None], across[None]))
+    return np.asarray(inside & ~_over(rows, a) & ~_over(rows, b))
 
 
-def _side(
-    relation: str, subject: SceneObject, anchor: SceneObject, view: View
-) -> tuple[bool, float]:
-    degrees = seen_bearing(subject, anchor, view)
-    if relation in ("left", "right"):
-        # Straight behind is as much a border as straight ahead.
-        found, margin = measure.sector(degrees, ("left", "right"))
-        return found == relation, sureness(margin)
-    found, margin = measure.sector(degrees, ("front", "left", "back", "right"))
-    return found == ("front" if relation == "front" else "back"), sureness(margin)
+def _half_breadth(rows: Floats, across: Floats) -> Floats:
+    """(...) how far footprints (..., 7) reach from their middle along ``across`` (..., 2)."""
+    turn = np.arctan2(across[..., 1], across[..., 0]) - rows[..., 6]
+    half = rows[..., 3] * np.abs(np.cos(turn)) + rows[..., 4] * np.abs(np.sin(turn))
+    return np.asarray(half / 2)
 
 
-def seen_bearing(subject: SceneObject, anchor: SceneObject, view: View) -> float:
-    """Degrees, left positive, of ``subject`` round ``anchor``, 0 being in front of it.
+def _over(rows: Floats, ends: Floats) -> Flags:
+    """(n, m): whether the centre of box n is over the footprint of box m, seen from above."""
+    offset = rows[:, None, :2] - ends[None, :, :2]
+    cos, sin = np.cos(ends[:, 6]), np.sin(ends[:, 6])
+    along = cos * offset[..., 0] + sin * offset[..., 1]
+    aside = cos * offset[..., 1] - sin * offset[..., 0]
+    return np.asarray((np.abs(along) <= ends[:, 3] / 2) & (np.abs(aside) <= ends[:, 4] / 2))
+
+
+def seen_bearings(subjects: Objects, anchor: SceneObject, view: View) -> Floats:
+    """(n,) degrees, left positive, of ``subjects`` round ``anchor``, 0 being in front of it.
 
     Round the robot, front is the way it looks; round an object, front is the side towards the
     robot and left is what the robot sees on its left.
     """
-    place = subject.box.center[:2]
+    places = np.array([item.box.center[:2] for item in subjects])
     robot = view.robot.box.center[:2]
     if anchor.id == ROBOT_ID:
-        return measure.bearing(robot, view.forward, place)
+        return measure.bearings(robot, view.forward, places)
     centre = anchor.box.center[:2]
     # Looking back at the robot from the object, the robot's left is on the right: mirrored.
-    return -measure.bearing(centre, robot - centre, place)
+    return -measure.bearings(centre, robot - centre, places)
+
+
+def seen_bearing(subject: SceneObject, anchor: SceneObject, view: View) -> float:
+    """:func:`seen_bearings` of one object."""
+    return float(seen_bearings([subject], anchor, view)[0])
 
 
 def sureness(margin_degrees: float) -> float:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations, product
+
+import numpy as np
 
 from spatial_vlm_ros.reasoning import describe, ranking, relate
 from spatial_vlm_ros.reasoning.phrase import Clause, NounPhrase, Rank
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
 from spatial_vlm_ros.reasoning.vocabulary import COLOURS, SIZES
 from spatial_vlm_ros.scene.graph import SceneObject
-
-#: Determiners after which whichever object is closest is meant.
-_ANY = ("a", "an", "any")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def _find(phrase: NounPhrase, view: View) -> Found:
     """Noun first, then colours, places and sizes, and what is most or least last."""
     if phrase.robot:
         raise Unclear("That is me. I can tell how objects lie from me, but not about myself.")
+    if phrase.parts:
+        return joined([(some if p.many else one)([p], view) for p in phrase.parts])
     found = _bearing_the_noun(phrase, view)
     for colour in phrase.colours:
         found = _with_colour(found, colour, phrase)
@@ -98,6 +100,22 @@ def _find(phrase: NounPhrase, view: View) -> Found:
     for rank in phrase.ranks:
         found = _ranked(found, rank, phrase, view)
     return found if phrase.ordinal is None else _in_order(found, phrase)
+
+
+def each(readings: Sequence[NounPhrase], view: View) -> list[Found]:
+    """What fits each of the phrases joined by "and" or "or"; perhaps there is only one."""
+    parts = [[part] for part in readings[0].parts] if readings else []
+    return [find(part, view) for part in parts] or [find(readings, view)]
+
+
+def joined(found: Sequence[Found]) -> Found:
+    """All that was found, each object once."""
+    return Found(
+        tuple({item.id: item for part in found for item in part.objects}.values()),
+        frozenset().union(*(part.evidence for part in found)),
+        min(part.sureness for part in found),
+        " ".join(part.why_none for part in found if not part.objects),
+    )
 
 
 def _narrowed(
@@ -120,34 +138,40 @@ def _bearing_the_noun(phrase: NounPhrase, view: View) -> Found:
     if not noun.known:
         seen = describe.joined(sorted({label.replace("_", " ") for label in view.lexicon.labels}))
         why = f'I do not know what "{noun.name}" is. I have seen: {seen or "nothing yet"}.'
+        alike = get_close_matches(noun.name, view.lexicon.labels, 1)
+        why += "".join(f' Did you mean "{label}"?' for label in alike)
         raise Unclear(why, known=False)
+    if noun.floor:
+        raise Unclear(f"The {noun.name} is no object to me. I can tell what is on it.")
     fitting = [item for item in view.objects if noun.generic or item.label in noun.labels]
-    return Found(tuple(fitting), why_none=f"I have seen no {noun.name}.")
+    return Found(tuple(fitting), why_none=f"I have seen no {noun.said}.")
 
 
 def _with_colour(found: Found, colour: str, phrase: NounPhrase) -> Found:
     own = {item.id: COLOURS.get(item.colour.lower(), item.colour.lower()) for item in found.objects}
     kept = [item for item in found.objects if own[item.id] == colour]
     others = sorted({name for name in own.values() if name})
-    why = f"I have seen no {colour} {phrase.noun.name}"
+    why = f"I have seen no {colour} {phrase.noun.said}"
     why += f", only {describe.joined(others)}." if others else "."
     return _narrowed(found, kept, why)
 
 
 def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Found:
     """Those that stand in the clause's relation to any of its anchors."""
-    kept, evidence, sureness = [], set(), 1.0
-    groups = anchor_groups(clause, view)
-    for item in found.objects:
-        for group in groups:
-            true, sure = relate.holds(clause.relation, item, group, view)
-            sureness = min(sureness, sure)
-            if true:
-                kept.append(item)
-                evidence |= {anchor.id for anchor in group if anchor.id != ROBOT_ID}
-                break
     why = f"I have seen no {phrase.name} {clause_text(clause)}."
-    return _narrowed(found, kept, why, evidence, sureness)
+    if clause.relation == "on" and clause.anchors[0].noun.floor:
+        return _narrowed(found, relate.on_floor(found.objects, view), why)
+    groups = anchor_groups(clause, view)
+    if not groups:
+        return _narrowed(found, (), why)
+    true, sure = relate.holds(clause.relation, found.objects, groups, view)
+    fits = np.asarray(true.any(axis=1))
+    kept = [item for item, fit in zip(found.objects, fits, strict=True) if fit]
+    by = {item.id for k in true[fits].argmax(axis=1) for item in groups[k]} - {ROBOT_ID}
+    surely_so = np.where(true, sure, 0.0).max(axis=1)  # by some group
+    surely_not = sure.min(axis=1)  # by every group
+    sureness = float(np.where(fits, surely_so, surely_not).min(initial=1.0))
+    return _narrowed(found, kept, why, by, sureness)
 
 
 def clause_text(clause: Clause) -> str:
@@ -176,7 +200,7 @@ def _ranked(found: Found, rank: Rank, phrase: NounPhrase, view: View) -> Found:
     if not objects:
         return _narrowed(found, (), f"I have seen no other {phrase.name}.")
     rows = ranking.values(objects, rank.measure, anchors, view)
-    if view.closest_of_many or (rank.anchors and rank.anchors[0].determiner in _ANY):
+    if view.closest_of_many or (rank.anchors and rank.anchors[0].indefinite):
         rows = rows.min(axis=0, keepdims=True)
     wanted = (phrase.number or 1) if phrase.many else 1
     picks = [ranking.chosen(row, rank.sign, rank.place, wanted) for row in rows]
@@ -195,4 +219,7 @@ def _in_order(found: Found, phrase: NounPhrase) -> Found:
     assert phrase.ordinal is not None
     ordered = sorted(found.objects, key=lambda item: (item.first_seen_ns, item.id))
     why = f"I have seen only {describe.counted(len(ordered), phrase.name)}."
-    return _narrowed(found, ordered[phrase.ordinal - 1 : phrase.ordinal], why)
+    if phrase.ordinal < 0:  # the last
+        ordered.reverse()
+    place = abs(phrase.ordinal)
+    return _narrowed(found, ordered[place - 1 : place], why)

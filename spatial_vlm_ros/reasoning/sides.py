@@ -13,6 +13,20 @@ _TERM = re.compile(
 _BETWEEN = re.compile(r"[ ,]*(?:\bor\b)?[ ,]*")
 
 
+def read_side(words: Sequence[str]) -> str:
+    """The direction that exactly these words name; "" for none.
+
+    >>> read_side("on my left hand side".split())
+    'left'
+    """
+    term = _TERM.fullmatch(" ".join(words))
+    return _plain(term["side"]) if term else ""
+
+
+def _plain(side: str) -> str:
+    return side.replace(" ", "-").replace("rear", "back")
+
+
 def read_sides(words: Sequence[str]) -> tuple[str, ...]:
     """The directions that exactly these words offer; () unless there are two or more.
 
@@ -24,7 +38,7 @@ def read_sides(words: Sequence[str]) -> tuple[str, ...]:
         term = _TERM.match(text, at)
         if not term or not term["side"]:
             return ()
-        sides.append(term["side"].replace(" ", "-").replace("rear", "back"))
+        sides.append(_plain(term["side"]))
         at = term.end()
         between = _BETWEEN.match(text, at)
         assert between is not None  # it matches nothing, too

@@ -59,10 +59,14 @@ class View:
                 pairs["on"].add((subject, below))
         return pairs
 
-    @cached_property
-    def supporter(self) -> dict[int, int]:
-        """Id of the object each object rests on directly."""
-        return {r.subject: r.object for r in self.scene.relations if r.predicate == "on"}
+    def carriers(self, item: SceneObject) -> tuple[SceneObject, ...]:
+        """What an object rests on directly, what that rests on, and so on."""
+        below = {r.subject: r.object for r in self.scene.relations if r.predicate == "on"}
+        known = {other.id: other for other in self.objects}
+        chain = [item]
+        while (under := known.get(below.get(chain[-1].id, ROBOT_ID))) and under not in chain:
+            chain.append(under)
+        return tuple(chain[1:])
 
     @cached_property
     def robot(self) -> SceneObject:

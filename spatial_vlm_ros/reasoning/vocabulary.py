@@ -65,11 +65,17 @@ CATEGORIES = frozenset(
     """.split(",")
 ) | frozenset(word for group in SYNONYMS for word in group)
 
+#: Known though it is no object: things are on it.
+FLOOR = frozenset(("floor", "ground"))
+
 #: Nouns that mean anything at all.
 GENERIC = frozenset("object thing item anything something everything stuff".split())
 
 #: Words for the observer: questions are asked from the robot's own place.
-ROBOT = ("me", "you", "us", "myself", "yourself", "robot", "the robot", "the camera", "my position")
+ROBOT = (
+    *("me", "i", "you", "us", "myself", "yourself", "robot", "the robot", "the camera"),
+    *("my position", "your position", "here", "where i am", "where you are"),
+)
 
 #: Colour words to the basic name the memory uses. A colour of the scene not listed is known too.
 COLOURS: dict[str, str] = {
@@ -92,11 +98,12 @@ SUPERLATIVES: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("biggest", "largest", "bigger", "larger"), ("volume", 1)),
     **dict.fromkeys(("smallest", "littlest", "tiniest", "smaller"), ("volume", -1)),
     **dict.fromkeys(("tallest", "taller"), ("height", 1)),
-    **dict.fromkeys(("shortest", "shorter", "lowest"), ("height", -1)),
+    **dict.fromkeys(("shortest", "shorter"), ("height", -1)),
     **dict.fromkeys(("longest", "longer"), ("length", 1)),
     **dict.fromkeys(("widest", "wider"), ("width", 1)),
     **dict.fromkeys(("narrowest", "narrower"), ("width", -1)),
-    **dict.fromkeys(("highest", "topmost"), ("height above the floor", 1)),
+    **dict.fromkeys(("highest", "higher", "topmost"), ("height above the floor", 1)),
+    **dict.fromkeys(("lowest", "lower"), ("height above the floor", -1)),
     **dict.fromkeys(("leftmost",), ("bearing", 1)),
     **dict.fromkeys(("rightmost",), ("bearing", -1)),
     **dict.fromkeys(("nearest", "closest", "nearer", "closer"), ("distance", -1)),
@@ -132,6 +139,7 @@ ORDINALS: dict[str, int] = {
             "first second third fourth fifth sixth seventh eighth ninth tenth".split()
         )
     },
+    "last": -1,
     "1st": 1,
     "2nd": 2,
     "3rd": 3,
@@ -147,6 +155,7 @@ RELATIONS: dict[str, tuple[str, ...]] = {
     "inside": ("in", "inside", "inside of", "within"),
     "beside": ("beside", "next to", "by", "adjacent to", "alongside", "at the side of"),
     "near": ("near", "near to", "close to"),
+    "with": ("with", "holding", "carrying", "containing"),
     "between": ("between", "in between", "in the middle of"),
     **{
         side: tuple(
@@ -156,7 +165,7 @@ RELATIONS: dict[str, tuple[str, ...]] = {
         )
         for side in ("left", "right")
     },
-    "front": ("in front of", "before"),
+    "front": ("in front of",),
     "behind": ("behind", "in back of", "at the back of"),
 }
 #: Phrases that place something by the robot alone.
@@ -176,66 +185,21 @@ POSTURE: tuple[str, ...] = (
     *"standing sitting lying resting placed located hanging mounted situated sat kept".split(),
 )
 
+#: Any one of what follows will do.
+INDEFINITE: tuple[str, ...] = ("a", "an", "any", "some", "one of the", "any of the", "some of the")
+#: All of what follows are meant, though it may be in the singular.
+UNIVERSAL: tuple[str, ...] = ("all", "every", "each", "all of the", "all the", "each of the")
 DETERMINERS: tuple[str, ...] = (
-    *"the a an any all this that these those some every each your my both".split(),
-    *("all of the", "both of the", "both the"),
+    *"the this that these those your my both".split(),
+    *("both of the", "both the"),
+    *INDEFINITE,
+    *UNIVERSAL,
 )
 #: Never part of a noun that is not known.
 FUNCTION_WORDS = frozenset(
     """a an the this that these those is are am be was were do does did can could would will shall
     has have had to of from for at as and or not no than then if i it its he she they we my your
-    me you us what which where when how who why many much far any all every each some other both
+    me you us i s what which where when how who why many much far any all every each some other both
     there here first last one closer nearer further farther more less least most standing facing
     go drive move find bring take face turn same different , with away apart between""".split()
 ) | frozenset(way.split(" ")[0] for ways in RELATIONS.values() for way in ways)
-
-_IRREGULAR = {
-    "people": "person",
-    "knives": "knife",
-    "mice": "mouse",
-    "men": "man",
-    "women": "woman",
-    "leaves": "leaf",
-    "buses": "bus",
-    "cookies": "cookie",
-    "loaves": "loaf",
-    "children": "child",
-    "clothes": "clothes",
-    "stairs": "stairs",
-    "scissors": "scissors",
-    "blinds": "blinds",
-}
-
-
-def singular(word: str) -> str:
-    """The singular of an English noun; the word itself when it is one already."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if word.endswith("shelves"):
-        return word[:-3] + "f"
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
-        return word[:-2]
-    if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
-
-
-def plural(noun: str) -> str:
-    """The plural of an English noun, its last word bent."""
-    bent = {one: many for many, one in _IRREGULAR.items()}
-    *front, last = noun.split(" ")
-    if last in bent:
-        last = bent[last]
-    elif singular(last) != last:
-        return noun
-    elif last.endswith("shelf"):
-        last = last[:-1] + "ves"
-    elif last.endswith(("s", "sh", "ch", "x", "z")):
-        last += "es"
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        last = last[:-1] + "ies"
-    else:
-        last += "s"
-    return " ".join([*front, last])

@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from spatial_vlm_ros.reasoning.units import AREAS, WRITTEN
+from spatial_vlm_ros.reasoning.vocabulary import MEASURES
+
 #: Longer questions are refused, which bounds the time to parse one.
 MAX_WORDS = 60
 
 _CONTRACTIONS = {
-    r"\b(what|where|which|that|there|it|how|who)'s\b": r"\1 is",
+    r"^(is|are|was|were|do|does|did|can|have|has)n't\b": r"\1",  # asks the same as without
+    r"\b(what|where|that|how|who|there)'?s\b": r"\1 is",
+    r"\b(which|it|here)'s\b": r"\1 is",
     r"\bi'm\b": "i am",
     r"\bi'd\b": "i would",
+    r"\blet's\b": "let us",
     r"\b(is|are|do|does|did|ca)n't\b": r"\1 not",
-    r"'s\b": "",
     r"\((e?s)\)": r"\1",
+    r"\bgoto\b": "go to",
 }
 #: Sentences that explain a term; what they say is how the reasoner understands the term anyway.
 _NOTES = (
@@ -26,23 +32,26 @@ _NOTES = (
 )
 _CLOSEST_OF_MANY = r"if there are multiple instances[^.?]*"
 _POLITE = (
-    r"(please|kindly|hey|hi|hello|ok|okay|robot|so|well|now)",
+    r"(please|kindly|hey|hi|hello|ok|okay|robot|so|well|now|let us)",
     r"(can|could|would|will) you (please )?(tell me|say|show me|let me know)( please)?",
     r"(can|could|would|will) you( please)?(?= (go|drive|move|navigate|walk|find|bring|take|face|"
     r"turn|head|approach|look|lead|guide|come|stand|count|list|name|describe))",
-    r"(tell me|do you know|i want to know|i would like to know|let me know|i want you to)",
+    r"(tell me|give me|do you know|let me know|(i want|i would like|i need)( you)? to( know)?)",
 )
-_UNITS = {
-    "cm": r"(measured |in |given |expressed )+(in )?(the )?(centi ?met(er|re)s?|cms?)",
-    "m2": r"(measured |in |given |expressed )+(in )?(square met(er|re)s?|m2|sqm)",
-    "m": r"(measured |in |given |expressed )+(in )?(met(er|re)s?|m)\b",
+#: What a number is asked in: "in cm", and "how many cm" with what that asks.
+_IN_UNIT = {
+    unit: rf"\b(measured |in |given |expressed )+(the )?({ways})\b"
+    for unit, ways in WRITTEN.items()
 }
+_HOW_MANY = {unit: rf"\bhow many ({ways})\b" for unit, ways in WRITTEN.items()}
+_MEASURED = "|".join(MEASURES)
 #: Says where without narrowing anything: the whole remembered space.
 _HERE = (
-    r"(in|inside|within|around|of|from) (this|the|your|my|our) "
+    r"\b(in|inside|within|around|of) (this|the|your|my|our) "
     r"(room|scene|house|home|flat|apartment|video|image|map|space|place|building|area)s?\b"
-    r"|\b(that )?(you|we|i) (can |could )?(see|know( of)?|remember|have seen)\b"
-    r"(?! ?(the|a|an|any|first)\b)"
+    r"|\b(in|around) here\b"
+    r"|\b(that )?(you|we|i) (can |could )?(see|know( of)?|remember|have seen|have)\b"
+    r"(?! ?(the|a|an|any|my|your|first|last|earliest|latest|before|after)\b)"
 )
 
 
@@ -63,16 +72,14 @@ class Wording:
 def read(text: str) -> Wording:
     """Understand the surface of ``text``; never fails."""
     text, options = _take_options(text)
-    text = text.lower().replace("’", "'").replace("‘", "'").replace("²", "2")
+    text = text.strip().lower().replace("’", "'").replace("‘", "'").replace("²", "2")
     for pattern, plain in _CONTRACTIONS.items():
         text = re.sub(pattern, plain, text)
     closest_of_many = re.search(_CLOSEST_OF_MANY, text) is not None
     for pattern in (*_NOTES, _CLOSEST_OF_MANY):
         text = re.sub(pattern, " ", text)
-    text = re.sub(r"[^a-z0-9,;:.()?!'-]", " ", text)
-    unit = next((u for u, pattern in _UNITS.items() if re.search(pattern, text)), "")
-    for pattern in _UNITS.values():
-        text = re.sub(pattern, " ", text)
+    text = re.sub(r"[^\w,;:.()?!'-]|_", " ", text)
+    text, unit = _take_unit(" ".join(text.split()))
     text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
     text = re.sub(r"[;:.()?!]", ",", re.sub(r"['-]", " ", text))
     text = " ".join(text.replace(",", " , ").split())
@@ -81,18 +88,29 @@ def read(text: str) -> Wording:
     return Wording(_trim(tuple(text.split())), options, unit, closest_of_many)
 
 
+def _take_unit(text: str) -> tuple[str, str]:
+    """The text without the unit a number is asked in, and the unit, "" for none."""
+    asked = ""
+    for unit in WRITTEN:
+        how = "how many square meters" if unit in AREAS else "how far"
+        less, counted = re.subn(_HOW_MANY[unit], how, text)
+        less, given = re.subn(_IN_UNIT[unit], " ", less)
+        asked, text = asked or (unit if counted or given else ""), less
+    return re.sub(rf"\bhow far (?=({_MEASURED})\b)", "how ", text), asked
+
+
 def _take_options(text: str) -> tuple[str, dict[str, str]]:
     """The text before a list of lettered options, and the options."""
-    marker = re.compile(r"(?:(?<=\s)|^|(?<=[?:,;]))\(?([A-H])[.):](?=\s|\S)\s*")
+    marker = re.compile(r"(?:(?<=\s)|^|(?<=[?:,;]))\(?([A-H](?=[.):])|[a-h](?=\)))[.):]\s*")
     found = list(marker.finditer(text))
-    letters = [m[1] for m in found]
+    letters = [m[1].upper() for m in found]
     start = next((i for i, c in enumerate(letters) if c == "A"), None)
     if start is None or letters[start : start + 2] != ["A", "B"]:
         return text, {}
     found = found[start:]
     ends = [m.start() for m in found[1:]] + [len(text)]
     options = {
-        m[1]: text[m.end() : end].strip().strip(",;.").strip()
+        m[1].upper(): text[m.end() : end].strip().strip(",;.").strip()
         for m, end in zip(found, ends, strict=True)
     }
     heading = r"(?i)(options|choices|choose( one)?)\s*:?\s*$"
@@ -105,7 +123,10 @@ def _without_politeness(text: str) -> str:
     while (shorter := lead.sub("", text, count=1)) != text:
         text = shorter
     return re.sub(
-        r"[ ,]*\b(please|thanks|thank you|right now|now|so far|yet|again|robot)[ ,]*$", "", text
+        r"([ ,]*\b(please|thanks|thank you|right now|now|so far|yet|again|for me|in total|in all|"
+        r"altogether)|(?<!\bthe)[ ,]+robot)[ ,]*$",
+        "",
+        text,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from spatial_vlm_ros.config import AssociationConfig
 from spatial_vlm_ros.perception.segments import UNNAMED, Observation
@@ -14,6 +15,8 @@ from spatial_vlm_ros.scene.tracked import TrackedObject
 from spatial_vlm_ros.scene.visibility import Visibility
 
 _FEW = 8  # fewer agreeing points say nothing
+_SOME = 60  # points are enough to tell a share
+_HELD = 0.5  # share of what the best box holds of a segment that another must hold to own it
 TOUCH = 0.05  # metres between a piece and the rest of its object, at the nearest
 FOOT = 0.08  # metres above an object's bottom within which its feet begin
 
@@ -34,17 +37,18 @@ def associate(
     """
     if not seen or not objects:
         return [-1] * len(seen)
-    affinity = _affinity(seen, objects, visibility, config)
+    affinity = _affinity(seen, objects, visibility, whole, config)
     rows, columns = linear_sum_assignment(affinity, maximize=True)
     found = [-1] * len(seen)
     for row, column in zip(rows, columns, strict=True):
         if affinity[row, column] > 0:
             found[column] = int(row)
     taken = set(found) if whole else set()
+    extents = np.array([candidate.extent for candidate in objects])
     for index, item in enumerate(seen):
         if found[index] < 0:
-            free = [row for row in range(len(objects)) if row not in taken]
-            found[index] = _inside(item, free, objects, visibility, config)
+            rows = [row for row in _round_middle(item, extents, config) if row not in taken]
+            found[index] = _inside(item, rows, objects, config)
             if whole:
                 taken.add(found[index])
     return found
@@ -66,11 +70,21 @@ def _affinity(
     seen: Sequence[Observation],
     objects: Sequence[TrackedObject],
     visibility: Visibility,
+    whole: bool,
     config: AssociationConfig,
 ) -> NDArray[np.float64]:
-    """(objects, observations) cover, 0 where they cannot be the same."""
+    """(objects, observations) cover, 0 where they cannot be the same.
+
+    A segment that may show several objects at once is not one whose box holds little of it.
+    """
     affinity = cover(visibility)[:, [item.segment for item in seen]]
     affinity[affinity < config.min_cover] = 0.0
+    for column, item in enumerate(seen if not whole else ()):
+        rows = np.flatnonzero(visibility.on_segment[:, item.segment] >= _FEW).tolist()
+        if len(rows) > 1 and affinity[:, column].any():
+            some = item.points[:: -(-len(item.points) // _SOME)]
+            held = [objects[row].box.contains(some, config.depth_margin).mean() for row in rows]
+            affinity[np.array(rows)[held < _HELD * np.max(held)], column] = 0.0
     for row, column in np.argwhere(affinity > 0):
         item, candidate = seen[column], objects[row]
         # Of two objects under one segment the one with more points is the likelier.
@@ -81,11 +95,19 @@ def _affinity(
     return affinity
 
 
+def _round_middle(
+    item: Observation, extents: NDArray[np.float64], config: AssociationConfig
+) -> list[int]:
+    """Which extents (n, 2, 3) hold an observation's median, as what holds most of it does."""
+    middle, margin = np.median(item.points, axis=0), 2 * config.depth_margin
+    holds = (extents[:, 0] - margin <= middle) & (middle <= extents[:, 1] + margin)
+    return np.flatnonzero(holds.all(axis=1)).tolist()
+
+
 def _inside(
     item: Observation,
     rows: Sequence[int],
     objects: Sequence[TrackedObject],
-    visibility: Visibility,
     config: AssociationConfig,
 ) -> int:
     """Of the objects ``rows`` the one whose box holds this observation, -1 for none.
@@ -111,8 +133,7 @@ def _is_foot(item: Observation, candidate: TrackedObject) -> bool:
     if abs(item.bounds[0, 2] - candidate.box.bottom) > FOOT:
         return False
     some = item.points[:: -(-len(item.points) // 50)]
-    apart = np.linalg.norm(some[:, None] - candidate.surface[None], axis=-1)
-    return bool(apart.min() < TOUCH)
+    return bool(cdist(some, candidate.surface, "sqeuclidean").min() < TOUCH**2)
 
 
 def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -61,6 +61,8 @@ class Contacts:
         """Height of what the box all but stands on."""
         if self.floor_height is not None and abs(box.bottom - self.floor_height) < _FOOT:
             return self.floor_height
+        near = np.abs(self.surfaces[:, 2] - box.bottom) <= _FOOT
+        level = np.flatnonzero(near & (self.owners != owner))
         for grow in (0.0, 2 * _AROUND):
             place = replace(
                 box,
@@ -69,8 +71,8 @@ class Contacts:
                 width=box.width + grow,
                 height=2 * _FOOT,
             )
-            below = place.contains(self.surfaces) & (self.owners != owner)
-            if below.sum() >= _FEW:
+            below = level[place.contains(self.surfaces[level])]
+            if len(below) >= _FEW:
                 return float(np.median(self.surfaces[below, 2]))
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +14,15 @@ from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.perception.points import PointMap
 from spatial_vlm_ros.perception.segments import Observation, Segments
 from spatial_vlm_ros.perception.walls import Wall
-from spatial_vlm_ros.scene.association import associate, cover, same_label
-from spatial_vlm_ros.scene.box_fit import fit_box
+from spatial_vlm_ros.scene.association import associate, cover
+from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.contact import Contacts
-from spatial_vlm_ros.scene.duplicates import meeting, same_place
+from spatial_vlm_ros.scene.duplicates import SHOWN, Duplicates
 from spatial_vlm_ros.scene.graph import ObjectState
-from spatial_vlm_ros.scene.tracked import TrackedObject, extent_of
+from spatial_vlm_ros.scene.tracked import TrackedObject
 from spatial_vlm_ros.scene.visibility import Visibility, in_view, look_up
 from spatial_vlm_ros.scene.voxel_points import VoxelPoints
 
-#: Share of one object's visible points, or of its box, that makes another its duplicate.
-_DUPLICATE = 0.6
-#: No more votes than this are kept for two objects being two.
-_SURELY_TWO = -10
 #: An object with this share of its points in the surroundings is cut, with the rest it goes.
 _CUT = 0.15
 _EVICTION = (ObjectState.TENTATIVE, ObjectState.MISSING, ObjectState.CONFIRMED)
@@ -45,7 +42,8 @@ class ObjectMemory:
         self.revision = 0
         self.evicted = 0
         self._contacts = Contacts.of([], None, [])
-        self._one_not_two: dict[tuple[int, int], int] = {}  # votes that two objects are one
+        self._duplicates = Duplicates(config.association.merge_after)
+        self._frame = 0
         self._extents = np.empty((0, 2, 3))
         self._extents_revision = -1
 
@@ -64,6 +62,7 @@ class ObjectMemory:
         stamp_ns: int,
     ) -> None:
         """Take in the observations of one frame, and what the frame says about the rest."""
+        self._frame += 1
         near = self._near(points)
         self._contacts = Contacts.of(
             [(item.id, item.surface) for item in near], floor_height, walls
@@ -71,25 +70,28 @@ class ObjectMemory:
         visibility = look_up(near, points, segments, self.config.association, self.config.points)
         found = associate(seen, near, visibility, segments.whole, self.config.association)
         self._dispute(seen, found, near, visibility)
+        if not segments.whole:
+            seen = self._without_known(seen, found, near, visibility)
         for item, index in zip(seen, found, strict=True):
             target = near[index] if index >= 0 else self._create(item, stamp_ns)
             target.add(item, stamp_ns, self.config)
+            target.last_frame = self._frame
             if target.settle(self.config, self._contacts):
                 self.revision += 1
         matched = set(found)
-        if points.valid.mean() >= self.config.lifecycle.min_valid_depth:
+        if (points.valid | (points.beyond > 0)).mean() >= self.config.lifecycle.min_valid_depth:
             for index, candidate in enumerate(near):
                 if index not in matched:
                     self._doubt(candidate, index, visibility)
-        self._merge_duplicates(near, visibility)
+        for pair in self._duplicates.vote(near, sorted(matched - {-1}), visibility):
+            self._merge(*pair)
+        self._forget_unconfirmed()
         self._keep_within_caps()
 
     def remove(self, object_id: int) -> None:
         """Forget an object. ``KeyError`` when there is none of this id."""
         del self.objects[object_id]
-        self._one_not_two = {
-            pair: votes for pair, votes in self._one_not_two.items() if object_id not in pair
-        }
+        self._duplicates.forget(object_id)
         self.revision += 1
 
     def cut(self, surroundings: Callable[[NDArray[np.float32]], NDArray[np.bool_]]) -> None:
@@ -122,11 +124,10 @@ class ObjectMemory:
         return [everything[index] for index in np.flatnonzero(visible)]
 
     def _create(self, seen: Observation, stamp_ns: int) -> TrackedObject:
-        box = fit_box(seen.points, seen.weights, self.config.box)
+        extent = seen.bounds.astype(float)
+        box = Box.from_tuple([*extent.mean(axis=0), *np.ptp(extent, axis=0), 0.0])
         voxels = VoxelPoints(self.config.box.voxel, self.config.box.max_voxels)
-        item = TrackedObject(
-            self.next_id, voxels, seen.points, box, extent_of(box), stamp_ns, stamp_ns
-        )
+        item = TrackedObject(self.next_id, voxels, seen.points, box, extent, stamp_ns, stamp_ns)
         self.objects[item.id] = item
         self.next_id += 1
         return item
@@ -147,6 +148,31 @@ class ObjectMemory:
             mine = visibility.points[other & (visibility.owners == index)]
             if len(mine):
                 near[index].voxels.dispute(mine)
+
+    def _without_known(
+        self,
+        seen: Sequence[Observation],
+        found: Sequence[int],
+        near: Sequence[TrackedObject],
+        visibility: Visibility,
+    ) -> list[Observation]:
+        """The observations without the points of smaller objects that are known to be there."""
+        share, result = cover(visibility), []
+        for item, index in zip(seen, found, strict=True):
+            volume = (
+                near[index].box.volume if index >= 0 else float(np.prod(np.ptp(item.bounds, 0)))
+            )
+            own = np.ones(len(item.points), np.bool_)
+            for other in np.flatnonzero(share[:, item.segment] >= SHOWN).tolist():
+                known = near[other]
+                if known.state is ObjectState.CONFIRMED and known.box.volume < volume:
+                    own &= (other == index) | ~known.box.contains(item.points, 0.01)
+            if own.all() or not own.any():
+                result.append(item)
+            else:
+                rest = (item.points[own], item.weights[own], item.rgb[own])
+                result.append(replace(item, points=rest[0], weights=rest[1], rgb=rest[2]))
+        return result
 
     def _doubt(self, item: TrackedObject, index: int, visibility: Visibility) -> None:
         """A frame without an object that should show it speaks against it.
@@ -170,29 +196,6 @@ class ObjectMemory:
             item.state = ObjectState.MISSING
             self.revision += 1
 
-    def _merge_duplicates(self, near: Sequence[TrackedObject], visibility: Visibility) -> None:
-        """Two objects that frame after frame look like one become one."""
-        share = cover(visibility)
-        segment = np.where(share.max(axis=1, initial=0) >= _DUPLICATE, _argmax(share), -1)
-        for a, b, overlap in meeting(near):
-            first, second = near[a], near[b]
-            if first.id not in self.objects or second.id not in self.objects:
-                continue
-            if not same_label(first.label, second.label):
-                continue
-            seen_both = segment[a] >= 0 and segment[b] >= 0
-            if (seen_both and segment[a] == segment[b]) or same_place(first, second, overlap):
-                vote = 1
-            elif seen_both:
-                vote = -1
-            else:
-                continue
-            pair = (min(first.id, second.id), max(first.id, second.id))
-            votes = max(self._one_not_two.get(pair, 0) + vote, _SURELY_TWO)
-            self._one_not_two[pair] = votes
-            if votes >= self.config.association.merge_after:
-                self._merge(first, second)
-
     def _merge(self, a: TrackedObject, b: TrackedObject) -> None:
         """Keep the surer (then older) of two objects, with the points of both."""
         keep, other = (a, b) if (a.state != 0, -a.id) >= (b.state != 0, -b.id) else (b, a)
@@ -201,15 +204,34 @@ class ObjectMemory:
         keep.settle(self.config, self._contacts)
         self.revision += 1
 
+    def _forget_unconfirmed(self) -> None:
+        """What was seen too seldom to be believed, and then no more, was likely never there."""
+        patience = self.config.lifecycle.forget_after
+        for item in list(self.objects.values()):
+            unseen = self._frame - item.last_frame
+            if item.state is ObjectState.TENTATIVE and unseen >= patience * item.observations:
+                self.remove(item.id)
+
     def _keep_within_caps(self) -> None:
-        """Over the cap, forget the tentative, then the missing, then those unseen for longest."""
+        """Over the cap, forget the tentative, then the missing, then those unseen for longest.
+
+        What this frame shows goes last, or a full map could not learn anything new; of that, what
+        was seen least goes first.
+        """
         rules = self.config.lifecycle
         limit = rules.max_megabytes * 1e6
         used = self.bytes_used
         if len(self.objects) <= rules.max_objects and used <= limit:
             return
         order = sorted(
-            self.objects.values(), key=lambda o: (_EVICTION.index(o.state), o.last_seen_ns, o.id)
+            self.objects.values(),
+            key=lambda o: (
+                o.last_frame == self._frame,
+                _EVICTION.index(o.state),
+                o.last_seen_ns,
+                o.observations,
+                -o.id,
+            ),
         )
         for item in order:
             if len(self.objects) <= rules.max_objects and used <= limit:
@@ -224,7 +246,3 @@ def _largest_part(points: NDArray[np.float32], reach: float) -> NDArray[np.bool_
     links = cKDTree(points).sparse_distance_matrix(cKDTree(points), reach, output_type="coo_matrix")
     _, part = connected_components(links, directed=False)
     return np.asarray(part == np.bincount(part).argmax())
-
-
-def _argmax(share: NDArray[np.float64]) -> NDArray[np.int64]:
-    return share.argmax(axis=1) if share.shape[1] else np.zeros(len(share), np.int64)

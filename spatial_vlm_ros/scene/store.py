@@ -135,6 +135,8 @@ def _state(content: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig
     objects.revision, objects.next_id = content["revision"], content["next_id"]
     for row in content["objects"]:
         item = _from_json(row, arrays, config)
+        if item.id in objects.objects or item.id >= objects.next_id:
+            raise ValueError(f"object {item.id} is there twice or its id not below next_id")
         objects.objects[item.id] = item
     robot = content["T_scene_robot"]
     return State(
@@ -159,22 +161,26 @@ def _pose(rows: list[list[float]]) -> NDArray[np.float64]:
     pose.setflags(write=False)
     if pose.shape != (4, 4) or not np.all(np.isfinite(pose)):
         raise ValueError("a pose is not a finite 4x4 matrix")
+    turn = pose[:3, :3]
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-6) or np.linalg.det(turn) < 0:
+        raise ValueError("a pose has no rotation in it")
     return pose
 
 
-_PLAIN = (
-    "id",
-    "label",
-    "colour",
-    "first_seen_ns",
-    "last_seen_ns",
-    "observations",
-    "misses",
-    "label_votes",
-    "colour_votes",
-    "fitted_voxels",
-    "fitted_at",
-)
+#: Fields of an object that are written as they are, and their types.
+_PLAIN: dict[str, type] = {
+    "id": int,
+    "label": str,
+    "colour": str,
+    "first_seen_ns": int,
+    "last_seen_ns": int,
+    "observations": int,
+    "misses": int,
+    "label_votes": dict,
+    "colour_votes": dict,
+    "fitted_voxels": int,
+    "fitted_at": int,
+}
 
 
 def _to_json(item: TrackedObject) -> dict[str, Any]:
@@ -186,10 +192,16 @@ def _to_json(item: TrackedObject) -> dict[str, Any]:
 
 
 def _from_json(row: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig) -> TrackedObject:
-    box = Box(**row["box"])
-    voxels = VoxelPoints(row["voxel"], config.box.max_voxels)
+    for name, kind in _PLAIN.items():
+        if type(row[name]) is not kind or (kind is int and row[name] < 0):
+            raise ValueError(f"object {row['id']}: {name} is {row[name]!r}")
+    box = Box.from_tuple(row["box"][field.name] for field in dataclasses.fields(Box))
+    voxels = VoxelPoints(float(row["voxel"]), config.box.max_voxels)
     for name in _VOXEL_ARRAYS:
         setattr(voxels, name, arrays[f"{name}_{row['id']}"])
+    sizes = {len(getattr(voxels, name)) for name in _VOXEL_ARRAYS}
+    if not np.all(np.isfinite(voxels.means)) or len(sizes) > 1:
+        raise ValueError(f"object {row['id']}: its points are not finite or not complete")
     return TrackedObject(
         voxels=voxels,
         surface=arrays[f"surface_{row['id']}"],

@@ -20,7 +20,7 @@ from spatial_vlm_ros.scene.voxel_points import VoxelPoints
 #: A new leader of the label or colour votes must lead by this factor, against flicker.
 _LEAD = 1.2
 #: The box is fitted again when this share of the object's voxels is new.
-_NEWS = 0.06
+_NEWS, _NEWS_OF_TENTATIVE = 0.06, 0.25
 #: Points kept to represent the surface.
 _SURFACE = 600
 
@@ -31,6 +31,7 @@ class TrackedObject:
 
     surface: (n, 3) float32 points spread over it, noise left out. extent: (2, 3) least and
     greatest coordinates of the box. misses: healthy frames in a row that speak against it.
+    last_frame: number of the frame that showed it last, counted by the memory.
     """
 
     id: int
@@ -49,6 +50,7 @@ class TrackedObject:
     colour_votes: dict[str, float] = field(default_factory=dict)
     fitted_voxels: int = 0
     fitted_at: int = 0
+    last_frame: int = 0
 
     def add(self, seen: Observation, stamp_ns: int, config: MemoryConfig) -> None:
         """Take in one observation: points, votes, stamps."""
@@ -66,12 +68,13 @@ class TrackedObject:
         before = (self.label, self.colour, self.state, self.box)
         self.label = _leader(self.label_votes, self.label) or UNNAMED
         self.colour = _leader(self.colour_votes, self.colour)
-        if self._has_news():
-            self._fit(config, contacts)
         unnamed, rules = self.label == UNNAMED, config.lifecycle
         enough = self.observations >= (
             rules.confirm_unnamed_after if unnamed else rules.confirm_after
         )
+        # Many an unnamed piece is seen but once: until then its bounds are box enough.
+        if self._has_news() and (enough or not unnamed or self.observations > 1):
+            self._fit(config, contacts)
         sheet = unnamed and self.box.size.min() < config.geometric.min_thickness
         if sheet:
             self.state = ObjectState.TENTATIVE
@@ -112,7 +115,8 @@ class TrackedObject:
     def _has_news(self) -> bool:
         """Whether enough points came since the last fit, or twice as many frames."""
         new = abs(len(self.voxels) - self.fitted_voxels)
-        return new > _NEWS * self.fitted_voxels or self.observations >= 2 * self.fitted_at
+        share = _NEWS_OF_TENTATIVE if self.state is ObjectState.TENTATIVE else _NEWS
+        return new > share * self.fitted_voxels or self.observations >= 2 * self.fitted_at
 
     def _fit(self, config: MemoryConfig, contacts: Contacts) -> None:
         solid = self.voxels.clean()
@@ -120,9 +124,9 @@ class TrackedObject:
         box = rounded(points, weights, fit_box(points, weights, config.box, self.voxels.size))
         box = contacts.complete(box, self.id)
         self.surface = points[:: -(-len(points) // _SURFACE)].copy()
-        self.fitted_voxels, self.fitted_at = len(self.voxels), self.observations
-        if moved(box, self.box) > config.box.min_change:
+        if self.fitted_at == 0 or moved(box, self.box) > config.box.min_change:
             self.box, self.extent = box, extent_of(box)
+        self.fitted_voxels, self.fitted_at = len(self.voxels), self.observations
 
 
 def extent_of(box: Box) -> NDArray[np.float64]:

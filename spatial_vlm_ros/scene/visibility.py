@@ -20,7 +20,8 @@ class Visibility:
     """What a frame says about n objects, counted in sampled points of each.
 
     sampled: (n,) points looked up. surface: (n,) depth agrees with the point. through: (n,) the
-    object is not there: depth lies beyond the point, or it is floor or wall that agrees with it.
+    object is not there: depth lies beyond the point, be it too far off to be used otherwise, or it
+    is floor or wall that agrees with it.
     on_segment: (n, m) agreeing points per segment. points (k, 3), owners (k,), segments (k,): the
     agreeing points themselves, the object each is of and the segment it is on. Points hidden by
     something nearer, without depth or outside the image are in none of them.
@@ -50,7 +51,7 @@ def look_up(
     expected, cell = _project(every, points)
     inside = cell >= 0
     every, owner, expected, cell = every[inside], owner[inside], expected[inside], cell[inside]
-    measured = points.depth.reshape(-1)[cell]
+    measured = (points.depth + points.beyond).reshape(-1)[cell]
     margin = config.depth_margin + 3 * sigma(measured, points_config)
     on_surface = (measured > 0) & (np.abs(measured - expected) <= margin)
     segment = segments.ids.reshape(-1)[cell]

@@ -42,6 +42,11 @@ class VoxelPoints:
         """Bytes of the arrays."""
         return self.keys.nbytes + self.means.nbytes + self.weights.nbytes + self.trust.nbytes
 
+    @property
+    def area(self) -> float:
+        """Square metres of surface, roughly."""
+        return len(self) * self.size**2
+
     def add(self, points: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
         """Average points (n, 3), each with its weight (n,), into their voxels."""
         self._add(points, weights, weights)
@@ -83,11 +88,23 @@ class VoxelPoints:
         self.keep(keep)
         return np.asarray(solid[keep])
 
+    def near(self, points: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
+        """(n,) whether a voxel next to points (n, 3) has its mean within ``reach`` of them."""
+        cells = _packed(points, self.size)[:, None] + np.array(_AROUND)
+        place = np.minimum(np.searchsorted(self.keys, cells), len(self) - 1)
+        point, which = np.nonzero(self.keys[place] == cells)
+        apart = points[point] - self.means[place[point, which]]
+        close = point[np.einsum("ni,ni->n", apart, apart) <= reach * reach]
+        return np.bincount(close, minlength=len(points)) > 0
+
     def _around(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, k): the greatest of ``values`` (n, k) in each voxel's neighbourhood."""
-        cells, cell_of = np.unique(_packed(self.means, _NEIGHBOURHOOD), return_inverse=True)
-        own = np.zeros((len(cells), values.shape[1]), np.float32)
-        np.maximum.at(own, cell_of, values)
+        keys = _packed(self.means, _NEIGHBOURHOOD)
+        order = np.argsort(keys, kind="stable")
+        new = np.concatenate([[True], np.diff(keys[order]) > 0])
+        cells, cell_of = keys[order][new], np.empty(len(keys), np.int64)
+        cell_of[order] = np.cumsum(new) - 1
+        own = np.maximum.reduceat(values[order], np.flatnonzero(new))
         greatest = own.copy()
         for step in _AROUND:
             place = np.minimum(np.searchsorted(cells, cells + step), len(cells) - 1)

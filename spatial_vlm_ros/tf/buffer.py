@@ -16,6 +16,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+_NAMED = 8  # frames of the tree named in an error
 UNIT_TOLERANCE = 1e-2  # how far a quaternion's squared length may be from 1, as in tf2
 
 
@@ -178,7 +179,10 @@ class TransformBuffer:
         with self._lock:
             for frame in (target, source):
                 if frame not in self._frames:
-                    raise UnknownFrame(f"frame {frame!r} is not in the transform tree")
+                    names = ", ".join(sorted(self._frames)[:_NAMED]) or "nothing: none has arrived"
+                    raise UnknownFrame(
+                        f"frame {frame!r} is not in the transform tree, which has {names}"
+                    )
             from_source, source_error = self._climb(source, stamp_ns)
             from_target, target_error = self._climb(target, stamp_ns)
         for frame, T_frame_source in from_source.items():

@@ -53,6 +53,8 @@ __all__ = [
 
 def lookup(buffer: Buffer, target: str, source: str, stamp_ns: int) -> NDArray[np.float64]:
     """(4, 4) T_target_source at ``stamp_ns``, with the errors of :mod:`.buffer`."""
+    if stamp_ns == 0:  # tf2 would take the latest
+        raise TransformError("the image has no stamp (0), so no transform belongs to it")
     try:
         message = buffer.lookup_transform(target, source, Time(nanoseconds=stamp_ns))
     except LookupException as error:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from spatial_vlm_ros.reasoning import describe, measure, ranking, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, phrase_text, reply
-from spatial_vlm_ros.reasoning.phrase import NounPhrase
+from spatial_vlm_ros.reasoning.phrase import ROBOT, NounPhrase
 from spatial_vlm_ros.reasoning.resolve import Found
 from spatial_vlm_ros.reasoning.view import Unclear
 
 
 def closer(asked: Asked) -> Answer:
     """Which of the objects offered is nearest to, or furthest from, another."""
-    anchor = _meant(asked.gaps["anchor"], asked)
+    anchor = _meant(asked.gaps.get("anchor", [ROBOT]), asked)
     offered = asked.offered()
     found = [_meant([phrase], asked) for phrase in offered]
     gaps = [_nearest_gaps(f, anchor) for f in found]
@@ -28,7 +28,7 @@ def closer(asked: Asked) -> Answer:
     said = [f"{phrase_text(p)} {describe.metres(d)}" for p, d in zip(offered, values, strict=True)]
     most = "closest to" if asked.gaps["near"] < 0 else "furthest from"
     text = f"{describe.name(item)} is {most} {describe.names(anchor.objects, 'or')} "
-    text += f"({', '.join(said)}).{_almost(sureness)}"
+    text += f"({', '.join(said)}).{describe.almost(sureness)}"
     return reply(
         "closer",
         text,
@@ -41,13 +41,17 @@ def closer(asked: Asked) -> Answer:
 
 def closer_than(asked: Asked) -> Answer:
     """Whether a is nearer to (or further from) the anchor than b."""
-    anchor, a, b = (resolve.place(asked.gaps[name], asked.view) for name in ("anchor", "a", "b"))
+    anchor, a, b = (
+        resolve.place(asked.gaps.get(name, [ROBOT]), asked.view) for name in ("anchor", "a", "b")
+    )
     values = np.array([measure.gap(f.objects[0], anchor.objects[0]) for f in (a, b)])
     true = asked.gaps["near"] * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), "distance")
     text = f"{'Yes' if true else 'No'}: {describe.name(a.objects[0])} is "
     text += f"{describe.metres(values[0])} from {describe.name(anchor.objects[0])}, "
-    text += f"{describe.name(b.objects[0])} {describe.metres(values[1])}.{_almost(sureness)}"
+    text += (
+        f"{describe.name(b.objects[0])} {describe.metres(values[1])}.{describe.almost(sureness)}"
+    )
     return _yes_no("closer", true, text, [a, b, anchor], sureness)
 
 
@@ -61,7 +65,7 @@ def larger(asked: Asked) -> Answer:
     best = int(ranking.chosen(values, sign, 1, 1)[0])
     sureness = ranking.sureness(values, np.array([best]), measured)
     text = f"{describe.name(items[best])}: {measured} {_sizes(offered, values, measured)}."
-    text += _almost(sureness)
+    text += describe.almost(sureness)
     value = phrase_text(offered[best])
     return reply("compare", text, value, objects=[items[best]], based_on=found, sureness=sureness)
 
@@ -75,17 +79,13 @@ def larger_than(asked: Asked) -> Answer:
     sureness = ranking.sureness(values, np.array([0]), measured)
     phrases = (asked.gaps["a"][0], asked.gaps["b"][0])
     text = f"{'Yes' if true else 'No'}: {measured} {_sizes(phrases, values, measured)}."
-    return _yes_no("compare", true, text + _almost(sureness), [a, b], sureness)
+    return _yes_no("compare", true, text + describe.almost(sureness), [a, b], sureness)
 
 
 def _sizes(phrases: Sequence[NounPhrase], values: NDArray[np.float64], measured: str) -> str:
     unit = "m3" if measured == "volume" else "m"
     said = [f"{phrase_text(p)} {x:.2f} {unit}" for p, x in zip(phrases, values, strict=True)]
     return ", ".join(said)
-
-
-def _almost(sureness: float) -> str:
-    return "" if sureness == 1.0 else " But the difference is within measuring error."
 
 
 def _yes_no(kind: str, true: bool, text: str, based_on: Sequence[Found], sureness: float) -> Answer:
@@ -105,8 +105,8 @@ def _nearest_gaps(found: Found, anchors: Found) -> NDArray[np.float64]:
 
 def first(asked: Asked) -> Answer:
     """Which was seen first or last, by the stamp of the first image that showed it."""
-    if "x" in asked.gaps:
-        found = [resolve.some(asked.gaps["x"], asked.view)]
+    if "list" not in asked.gaps and not asked.wording.options:
+        found = [resolve.some(asked.phrases(), asked.view)]
         items = list(found[0].objects)
         names = [describe.bare(item) for item in items]
     else:
@@ -138,6 +138,7 @@ def order(asked: Asked) -> Answer:
     value = ", ".join(phrase_text(offered[i]) for i in ranks)
     tie = len({item.first_seen_ns for item in items}) < len(items)
     text = f"In this order: {describe.names([items[i] for i in ranks], 'then')}."
+    text += " But some appeared together." if tie else ""
     return reply(
         "appearance",
         text,
@@ -161,33 +162,43 @@ def before(asked: Asked) -> Answer:
     return _yes_no("appearance", true, text, [a, b], 1.0)
 
 
-_OF = "which|what|who of? these|those|the_following|the? objects|things|items|categories|ones|two?"
+_OF = (
+    "which|what|who|of|between one? of|between? these|those|the_following|the? "
+    "objects|things|items|categories|ones|two?"
+)
+_WHICH = "which|what|who one|object|thing|item|ones? is|are the?"
+_OF_THESE = "which|what one? of these|those|the_following objects|things|items|ones|categories?"
 
 KINDS = (
     Kind(
         "closer",
         closer,
-        f"{_OF} {{list:list}} is|are|stands|lies the? {{near:nearness}} away? to|from? {{anchor}}",
-        "which|what|who is|are the? {near:nearness} away? to|from? {anchor} {list:list}",
-        "is|are {list:list} the? {near:nearness} away? to|from? {anchor}",
-        "{list:list} which|what of_them|one? is|are the? {near:nearness} to|from? {anchor}",
-        "which|what of these|those|the_following objects|things|items|ones? is|are the? "
+        f"{_OF} {{list:list}} which|what|who? one|of_them? is|are|stands|lies the? "
         "{near:nearness} away? to|from? {anchor}",
+        f"{_WHICH} {{near:nearness}} away? to|from? {{anchor}} {{list:list}}",
+        f"{_WHICH} {{near:nearness}} away? {{list:list}}",
+        f"{_OF_THESE} is|are the? {{near:nearness}} away? to|from? {{anchor}} {{list:list}}",
+        "is|are {list:list} the? {near:nearness} away? to|from? {anchor}",
+        "is|are|am {anchor} {near:nearness} away? to|from {list:list}",
+        "{list:list} which|what one|of_them? is|are the? {near:nearness} away? to|from? {anchor}",
+        f"{_OF_THESE} is|are the? {{near:nearness}} away? to|from? {{anchor}}",
     ),
     Kind(
         "closer",
         closer_than,
+        "am_i|are_you {near:nearness} away? to|from {a} than to|from? {b}",
+        "is|are {anchor} {near:nearness} away? to|from {a} than to|from {b}",
         "is|are {a} {near:nearness} away? to|from? {anchor} than {b}",
         "is|are {a} {near:nearness} away? than {b} to|from {anchor}",
     ),
     Kind(
         "compare",
         larger,
-        f"{_OF} {{list:list}} is|are|has the? {{more:more}}",
-        "which|what|who is|are the? {more:more} object|thing|one? {list:list}",
+        f"{_OF} {{list:list}} which|what|who? one|of_them? is|are|has the? {{more:more}}",
+        f"{_WHICH} {{more:more}} object|thing|one? {{list:list}}",
+        f"{_OF_THESE} is|are the? {{more:more}} {{list:list}}",
         "is|are {list:list} the? {more:more}",
-        "which|what of these|those|the_following objects|things|items|ones? is|are the? "
-        "{more:more}",
+        f"{_OF_THESE} is|are the? {{more:more}}",
     ),
     Kind("compare", larger_than, "is|are {a} {more:more} than {b}"),
     Kind(
@@ -195,18 +206,21 @@ KINDS = (
         order,
         "what|which will_be|is|was the? first_time? appearance order of the_following? "
         "categories|objects|things? here? {list:list}",
-        "what|which will_be|is|was the? order of? the? first? appearance|appearances of "
+        "what|which? will_be|is|was? the? order of? the? first? appearance|appearances of|for "
         "the_following? categories|objects? {list:list}",
-        "in what|which order did|do|have|were {list:list} appear|appeared|come|seen first? here?",
-        "in what|which order did|do you see {list:list} here?",
+        "in? what|which order did|do|have|were {list:list} appear|appeared|come|seen "
+        "first? in|here?",
+        "in? what|which order did|do you see {list:list} in|here?",
     ),
     Kind(
         "appearance",
         first,
-        "which|what|who of? these? objects|things? {when:seen} {list:list}",
+        "which|what|who one? of? these? objects|things? {when:seen} {list:list}",
         f"{_OF} {{list:list}} {{when:seen}} here?",
         "which|what {x} {when:seen} here?",
-        "which|what of these|those|the_following objects|things|items|categories? {when:seen}",
+        f"{_OF_THESE} {{when:seen}}",
+        "what {when:seen} here?",
+        "what|which is|was the? {when:order} {x} you_saw|you_see|you_noticed|seen|to_appear",
         "did|was|were {list:list} {when:seen}",
     ),
     Kind(
@@ -216,4 +230,10 @@ KINDS = (
         "did|have|had you see|seen|notice {a} {when:before} {b}",
         "did you see {a} {when:before} you_saw? {b}",
     ),
+)
+
+#: "Which is closer to the sofa? A. lamp B. bin": asked of whatever there is, but for the options.
+OF_OPTIONS = (
+    Kind("closer", closer, f"{_WHICH} {{near:nearness}} away? to|from? {{anchor}}"),
+    Kind("compare", larger, f"{_WHICH} {{more:more}}"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from spatial_vlm_ros.reasoning import describe, measure, relate, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
@@ -23,10 +25,14 @@ def standing(asked: Asked) -> Answer:
     if measure.level(place, facing) < FACING_M or measure.level(place, target) < FACING_M:
         raise Unclear(f"{describe.name(a)} is in the same place, seen from above.")
     degrees = measure.bearing(place, facing - place, target)
-    names = _offered(asked)
-    value, margin = measure.sector(degrees, names)
     text = f"standing by {describe.name(a)} and facing {describe.name(b)}, {describe.name(c)} is "
-    text += _said(value, degrees)
+    if "side" in asked.gaps:
+        true, margins = measure.on_side(asked.gaps["side"], np.array([degrees]))
+        value, margin = "yes" if true[0] else "no", float(margins[0])
+        text = f"{value}: {text}{_said('', degrees)}"
+    else:
+        value, margin = measure.sector(degrees, _offered(asked))
+        text += _said(value, degrees)
     sureness = relate.sureness(margin)
     return reply("direction", text, value, objects=[c], based_on=found, sureness=sureness)
 
@@ -61,17 +67,16 @@ def _offered(asked: Asked) -> tuple[str, ...]:
 def _said(value: str, degrees: float, whose: str = "the") -> str:
     where = {"front": "in front", "behind": "behind", "back": "at the back", "ahead": "ahead"}
     side = where.get(value, f"to {whose} {value}")
-    turn = "left" if degrees > 0 else "right"
-    return f"{side}: {abs(degrees):.0f} degrees to the {turn}."
+    turn = f"{abs(degrees):.0f} degrees to the {'left' if degrees > 0 else 'right'}."
+    return f"{side}: {turn}" if value else turn
 
 
 _STAND = (
     "if|when|while|suppose|imagine|assume|say? that? i|you|we|someone|one? am|are|is|were|was? "
-    "standing_by|standing_at|standing_next_to|standing_near|standing_beside|standing_close_to|"
-    "stand_by|stand_at|stand_next_to|stand_near|stand_beside|stood_by|stood_at|at|by|beside|near|"
-    "positioned_at|positioned_by|located_at|standing|from {a} "
-    "and|while? i|you|we? am|are? facing|face|faced|looking_at|looking_toward|looking_towards|"
-    "looking_to|look_at|turned_to|turned_towards|facing_towards|facing_toward|facing_to {b} then?"
+    "standing|stand|stood|sitting|sit|positioned|located? "
+    "by|at|next_to|near|beside|close_to|on|from? {a} "
+    "and|while? i|you|we? am|are? facing|face|faced|looking|look|turned "
+    "at|to|towards|toward? {b} then?"
 )
 _WHICH_WAY = (
     "in? on? to? which|what {sides:ways} of_me|of_mine|from_me|"
@@ -84,6 +89,8 @@ KINDS = (
         standing,
         f"{_STAND} is|are|would|will {{c}} be? {{sides:sides}}",
         f"{_STAND} is|are|would|will {{c}} be? {{sides:sides}} {{reference}}",
+        f"{_STAND} is|are|would|will {{c}} be? {{side:side}}",
+        f"is|are {{c}} {{side:side}} {_STAND}",
         f"{_STAND} where is|are|would|will {{c}} be?",
         f"{_STAND} where is|are|would|will {{c}} be? {{sides:sides}}",
         f"{_STAND} where do|would|will|can i|you find {{c}}",
@@ -98,6 +105,6 @@ KINDS = (
         "is|are {c} {sides:sides}",
         "is|are {c} {sides:sides} {anchor}",
         f"{_WHICH_WAY} {{c}} in|on|to? from_me|relative_to_me|from_here|from_you|of_me?",
-        "where is|are {c} relative_to|from|with_respect_to {anchor}",
+        "where is|are {c} relative_to|from|seen_from|with_respect_to {anchor}",
     ),
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spatial_vlm_ros.reasoning import measure
 from spatial_vlm_ros.reasoning import vocabulary as v
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
-from spatial_vlm_ros.reasoning.lexicon import split_words
+from spatial_vlm_ros.reasoning.lexicon import Noun, split_words
 from spatial_vlm_ros.reasoning.parser import Parser
 from spatial_vlm_ros.reasoning.pattern import Bindings, Pattern
 from spatial_vlm_ros.reasoning.phrase import NounPhrase
@@ -32,7 +33,7 @@ TABLES: dict[str, dict[str, Any]] = {
         f"{seen} {first}": "first" if first in ("first", "earliest", "sooner") else "last"
         for seen in (
             "appeared|appears|appear|came|comes|showed up|was seen|were seen|did you see|was"
-            "|did i see|is seen|have you seen|was noticed|did you notice|is"
+            "|did i see|is seen|have you seen|was noticed|did you notice|is|seen"
         ).split("|")
         for first in ("first", "earliest", "sooner", "last", "latest")
     },
@@ -42,8 +43,34 @@ TABLES: dict[str, dict[str, Any]] = {
         "way": measure.EIGHT,
         "quadrant": ("front-left", "front-right", "back-left", "back-right"),
     },
+    "order": {"first": "first", "earliest": "first", "last": "last", "latest": "last"},
+    "relation": {
+        way: name
+        for name, ways in v.RELATIONS.items()
+        for way in ways
+        if name not in ("between", "with")
+    }
+    | {side: side for side in ("left", "right")},
+    "holds": {
+        **dict.fromkeys(("contain", "have in it", "have inside"), "inside"),
+        **dict.fromkeys(("carry", "support", "have on it", "have on top"), "on"),
+    },
+    "bound": {
+        **dict.fromkeys(("more than", "over"), operator.gt),
+        **dict.fromkeys(("fewer than", "less than", "under"), operator.lt),
+        "at least": operator.ge,
+        **dict.fromkeys(("at most", "no more than", "within"), operator.le),
+        **dict.fromkeys(("exactly", "only", "just"), operator.eq),
+    },
+    "outnumber": {
+        "more": operator.gt,
+        **dict.fromkeys(("fewer", "less"), operator.lt),
+        **dict.fromkeys(("as many", "just as many", "the same number of"), operator.eq),
+    },
     "before": {"before": "first", "earlier than": "first", "after": "last", "later than": "last"},
 }
+
+_ANYTHING = NounPhrase("object", Noun("object", generic=True), many=True)
 
 
 @dataclass(frozen=True)
@@ -53,6 +80,15 @@ class Asked:
     gaps: Bindings
     wording: Wording
     view: View
+
+    def phrases(self) -> list[NounPhrase]:
+        """Readings of the noun asked for, with what the rest of the sentence says about it."""
+        phrases: Sequence[NounPhrase] = self.gaps.get("x", (_ANYTHING,))
+        if "colour" in self.gaps:
+            phrases = [p.coloured(self.gaps["colour"]) for p in phrases]
+        if "where" in self.gaps:
+            return [p.placed(clauses) for p in phrases for clauses in self.gaps["where"]]
+        return list(phrases)
 
     def offered(self) -> tuple[NounPhrase, ...]:
         """The objects to choose from: those listed, else the options. ``Unclear`` if none are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spatial_vlm_ros.reasoning import describe, measure, resolve
+from spatial_vlm_ros.reasoning import describe, measure, resolve, units
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
 from spatial_vlm_ros.reasoning.phrase import ROBOT
@@ -46,7 +46,8 @@ def _two(asked: Asked) -> tuple[Found, Found]:
 
 
 def _in_unit(metres: float, unit: str) -> tuple[float, str]:
-    return (100 * metres, "cm") if unit == "cm" else (metres, "m")
+    unit = unit if unit in units.LENGTHS else "m"
+    return units.convert(metres, "m", unit), unit
 
 
 def size(asked: Asked) -> Answer:
@@ -71,37 +72,71 @@ def room_size(asked: Asked) -> Answer:
     if floor is None or not floor.seen.any():
         raise Unclear("I have seen no floor yet, so I cannot tell how large the room is.")
     area = measure.room_area(floor, asked.view.objects)
-    text = f"The floor I know, with what stands on it, is {area:.1f} square metres."
-    return reply("room_size", text, area, unit="m2", objects=())
+    unit = asked.wording.unit if asked.wording.unit in units.AREAS else "m2"
+    value = units.convert(area, "m2", unit)
+    said = "square metres" if unit == "m2" else "square feet"
+    text = f"The floor I know, with what stands on it, is {value:.1f} {said}."
+    return reply("room_size", text, value, unit=unit)
+
+
+def limit(asked: Asked) -> Answer:
+    """Whether a side of an object, or how far it is, is more or less than a length."""
+    wanted = asked.gaps["length"]
+    if "more" in asked.gaps:
+        found = [resolve.one(asked.gaps["x"], asked.view)]
+        item, (measured, sign) = found[0].objects[0], asked.gaps["more"]
+        if measured not in ("length", "width", "height"):
+            raise Unclear("Longer, wider, taller? I need to know which side to measure.")
+        value = measure.side(item.box, measured)
+        true = sign * (value - wanted) > 0
+        said = f"the {measured} of {describe.name(item)}"
+    else:
+        found = list(_two(asked))
+        item, other = (f.objects[0] for f in found)
+        value = measure.gap(item, other)
+        true = asked.gaps["bound"](value, wanted)
+        said = f"the distance from {describe.name(item)} to {describe.name(other)}"
+    text = f"{'Yes' if true else 'No'}: {said} is {describe.metres(value)}."
+    sureness = 0.5 if abs(value - wanted) < measure.CLOSE_M else 1.0
+    yes_no = "yes" if true else "no"
+    return reply("compare", text, yes_no, objects=[item], based_on=found, sureness=sureness)
 
 
 KINDS = (
+    Kind(
+        "compare",
+        limit,
+        "is|are {x} {more:more} than {length:length}",
+        "is|are|am {a} {bound:bound} {length:length} away? from|of {b}",
+        "is|are {a} {bound:bound} {length:length} away",
+    ),
     Kind(
         "room_size",
         room_size,
         "how big|large is the|this room|house|apartment|flat|space|place|area|floor|scene here?",
         "what_is? the? size|area|floor_area|surface|surface_area|floor_space here",
+        "what_is|how_much? the? total? floor_area|floor_space|room_size is? there? here?",
         "what_is? the? size|area|floor_area of the|this room|house|space|floor|rooms here?",
-        "how_many square_meters|square_metres|m2 is|are|has|does|do the|this? room|here have?",
+        "how_many square_meters is|are|has|does|do the|this? room|here|floor have?",
     ),
     Kind(
         "distance",
         distance,
-        "how far|distant away? is|are {a} away? from|to {b}",
-        "how close|near is|are {a} to {b}",
-        "how far is_it from {a} to {b}",
-        "how far from {a} to|is {b}",
+        "how far|distant away? is|are|am {a} away? from|to {b}",
+        "how close|near is|are|am {a} to {b}",
+        "how far away? is_it|from from? {a} is|to {b}",
+        "how far away? is_it to|from {a} from_here?",
         "how far apart is|are {list:list}",
+        "how far is|are {list:list} apart|away",
         "how far apart is|are {pair}",
-        "how_many meters|metres|centimeters is|are {a} away? from {b}",
-        "what_is? the? shortest|minimum|closest? distance|gap|separation|space between {list:list}",
+        "what|what_is? the? shortest|minimum|closest? distance|gap|separation|space is? there? "
+        "between {list:list}",
         "what_is? the? shortest|minimum|closest? distance|gap|separation|space between {pair}",
-        "what_is? the? shortest|minimum|closest? distance from {a} to {b}",
-        "what_is? the? shortest|minimum|closest? distance of|to {a} from|to {b}",
+        "what_is? the? shortest|minimum|closest? distance from|of|to {a} to|from {b}",
         "what_is? the? distance to {a}",
         "how_much space|room|distance is there? between {list:list}",
+        "how far is|are? there|it? between {list:list}",
         "how far|distant away? is|are {a} away?",
-        "how far away? is|are {a} away? from here",
     ),
     Kind(
         "size",
@@ -110,6 +145,8 @@ KINDS = (
         "length? width? or? height? of {x}",
         "how {measure:measure} is|are {x}",
         "what_is? the? {measure:measure} of {x}",
+        "what_is? {x} s {measure:measure}",
+        "how long is the? longest|largest|biggest side|edge|dimension of {x}",
         "what_are|what_is? the? dimensions|measurements of {x}",
         "what {measure:measure} is|are|has {x}",
     ),

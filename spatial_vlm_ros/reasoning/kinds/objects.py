@@ -1,64 +1,27 @@
-"""How many, is there, where, what is where, is it so, what colour."""
+"""Where, what is where, is it so, what colour."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from spatial_vlm_ros.reasoning import describe, measure, resolve
+from spatial_vlm_ros.reasoning import describe, measure, relate, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
+from spatial_vlm_ros.reasoning.kinds.counts import exists
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
-from spatial_vlm_ros.reasoning.lexicon import Noun
-from spatial_vlm_ros.reasoning.phrase import NounPhrase
+from spatial_vlm_ros.reasoning.phrase import Clause
 from spatial_vlm_ros.reasoning.resolve import Found
 from spatial_vlm_ros.reasoning.view import Unclear
 from spatial_vlm_ros.scene.graph import SceneObject
 
-#: Relations that are directions, and how far away things are still listed by them [m].
-SIDES, LISTED_M = ("left", "right", "front", "behind"), 3.0
-
-_ANYTHING = NounPhrase("object", Noun("object", generic=True), many=True)
-
-
-def _asked_for(asked: Asked) -> list[NounPhrase]:
-    """Readings of the noun asked for, with what the rest of the sentence says about it."""
-    phrases: Sequence[NounPhrase] = asked.gaps.get("x", (_ANYTHING,))
-    if "colour" in asked.gaps:
-        colour = asked.gaps["colour"]
-        phrases = [p.coloured(colour) for p in phrases]
-    if "where" in asked.gaps:
-        return [p.placed(clauses) for p in phrases for clauses in asked.gaps["where"]]
-    return list(phrases)
-
-
-def count(asked: Asked) -> Answer:
-    """How many objects fit."""
-    phrases = _asked_for(asked)
-    found = resolve.find(phrases, asked.view)
-    number = len(found.objects)
-    text = f"{describe.counted(number, phrases[0].name)}."
-    if 0 < number <= 12:
-        text = f"{text[:-1]}: {describe.names(found.objects)}."
-    return reply("count", text, float(number), objects=found.objects, based_on=[found])
-
-
-def exists(asked: Asked) -> Answer:
-    """Whether any object fits."""
-    found = resolve.find(_asked_for(asked), asked.view)
-    if not found.objects:
-        return reply("exists", f"No. {found.why_none}", "no", based_on=[found])
-    text = f"Yes: {describe.names(found.objects)}."
-    return reply("exists", text, "yes", objects=found.objects, based_on=[found])
+#: How far away things are still listed by direction [m].
+LISTED_M = 3.0
 
 
 def where(asked: Asked) -> Answer:
     """What an object is on, in or beside, and how it lies from the robot."""
-    phrases = _asked_for(asked)
-    found = resolve.some(phrases, asked.view)
-    if len(found.objects) > 1 and not any(p.many for p in phrases):
-        raise resolve.ambiguous(phrases[0].name, found.objects, asked.view)
+    found = _all_meant(asked)
     places = [describe.placed(item, asked.view) for item in found.objects]
     said = [
         f"{describe.name(item)} is {place + ', ' if place else ''}"
@@ -69,16 +32,27 @@ def where(asked: Asked) -> Answer:
     return reply("where", "; ".join(said) + ".", value, objects=found.objects, based_on=[found])
 
 
+def _all_meant(asked: Asked) -> Found:
+    """The one object that is meant, or all where the phrase is plural or asks for any."""
+    phrases = asked.phrases()
+    if any(phrase.many or phrase.indefinite for phrase in phrases):
+        return resolve.some(phrases, asked.view)
+    return resolve.one(phrases, asked.view)
+
+
 def what(asked: Asked) -> Answer:
     """Lists what fits; by direction only what is near, nearest first."""
-    found = resolve.find(_asked_for(asked), asked.view)
-    sides = [c for phrase in _asked_for(asked)[:1] for c in phrase.clauses if c.relation in SIDES]
+    phrases = asked.phrases()
+    found = resolve.find(phrases, asked.view)
+    sides = [clause for clause in phrases[0].clauses if clause.relation in relate.SIDES]
     if sides and found.objects:
         found = _near(found, resolve.place(sides[0].anchors, asked.view, several=True).objects[0])
     if not found.objects:
         return reply("list", f"Nothing. {found.why_none}", "nothing", based_on=[found])
     value = ", ".join(describe.bare(item) for item in found.objects)
     text = f"{describe.names(found.objects)}."
+    if any(phrase.ranks for phrase in phrases):
+        text += describe.almost(found.sureness)
     return reply("list", text, value, objects=found.objects, based_on=[found])
 
 
@@ -92,34 +66,83 @@ def supporter(asked: Asked) -> Answer:
     """What an object rests on directly."""
     item = resolve.one(asked.gaps["x"], asked.view)
     subject = item.objects[0]
-    below = asked.view.supporter.get(subject.id)
-    carrying = tuple(o for o in asked.view.objects if o.id == below)
+    carrying = asked.view.carriers(subject)[:1]
+    if not carrying and relate.on_floor([subject], asked.view):
+        return reply("list", f"{describe.name(subject)} is on the floor.", "floor", based_on=[item])
     if not carrying:
-        raise Unclear(f"I see nothing that {describe.name(subject)} rests on; perhaps the floor.")
+        raise Unclear(f"I see nothing that {describe.name(subject)} rests on.")
     text = f"{describe.name(subject)} is on {describe.name(carrying[0])}."
     based_on = [item, Found(carrying)]
     return reply("list", text, describe.bare(carrying[0]), objects=carrying, based_on=based_on)
 
 
+def related_to(asked: Asked) -> Answer:
+    """What an object is in, under, next to, ...: the things it is in that relation to."""
+    relation = asked.gaps["relation"]
+    if relation == "on":
+        return supporter(asked)
+    item = resolve.one(asked.gaps["x"], asked.view)
+    others = [(other,) for other in asked.view.objects]
+    true, _ = relate.holds(relation, item.objects, others, asked.view)
+    found = Found(tuple(o for (o,), holds in zip(others, true[0], strict=True) if holds))
+    said = f"{describe.name(item.objects[0])} is {relate.PHRASES[relation]} "
+    value = ", ".join(describe.bare(other) for other in found.objects) or "nothing"
+    text = f"{said}{describe.names(found.objects) or 'nothing I know'}."
+    return reply("list", text, value, objects=found.objects, based_on=[item, found])
+
+
+def contents(asked: Asked) -> Answer:
+    """What is in or on an object."""
+    clauses = [(Clause(asked.gaps["holds"], (phrase,)),) for phrase in asked.gaps["y"]]
+    return what(replace(asked, gaps={"where": clauses}))
+
+
 def check(asked: Asked) -> Answer:
     """Whether an object, or all of several, is where or of the colour that is said."""
     phrases = asked.gaps["x"]
-    several = phrases[0].many and phrases[0].determiner not in ("any", "some")
-    subject = (resolve.some if several else resolve.one)(phrases, asked.view)
+    if phrases[0].indefinite:
+        return exists(asked)
+    subject = (resolve.some if phrases[0].many else resolve.one)(phrases, asked.view)
     nameless = [item for item in subject.objects if not item.colour]
     if "colour" in asked.gaps and nameless:
         raise Unclear(f"I am not sure of the colour of {describe.names(nameless)}.")
-    fitting = resolve.find(_asked_for(asked), asked.view)
+    if any(part.clauses for part in phrases[0].parts):
+        raise Unclear("I can tell one thing at a time: where all of these are, or one of them.")
+    wanted = asked.phrases()
+    if wanted[0].ranks != phrases[0].ranks:  # "is the sofa the tallest": of all there is
+        wanted = replace(asked, gaps={"where": asked.gaps["where"]}).phrases()
+    fitting = resolve.joined(resolve.each(wanted, asked.view))
     fits = {item.id for item in fitting.objects}
     against = [item for item in subject.objects if item.id not in fits]
-    if against:
+    if against and not (phrases[0].either and fits):
         facts = [f"{describe.name(item)} is {_instead(item, asked)}" for item in against]
-        text = f"No: {'; '.join(facts)}."
+        text, value = f"No: {'; '.join(facts)}.", "no"
     else:
-        verb = "is" if len(subject.objects) == 1 else "are"
-        text = f"Yes, {describe.names(subject.objects)} {verb}."
-    value, based_on = "no" if against else "yes", [subject, fitting]
-    return reply("check", text, value, objects=subject.objects, based_on=based_on)
+        so = [item for item in subject.objects if item.id in fits]
+        text, value = f"Yes, {describe.names(so)} {'is' if len(so) == 1 else 'are'}.", "yes"
+    return reply("check", text, value, objects=subject.objects, based_on=[subject, fitting])
+
+
+def which_place(asked: Asked) -> Answer:
+    """In which of two relations, or to which of two things, an object is."""
+    gaps, item = asked.gaps, resolve.one(asked.gaps["x"], asked.view)
+    if "where" in gaps:
+        clauses = [c for name in ("where", "other") for c in gaps[name][0] if isinstance(c, Clause)]
+        if len(clauses) != 2:
+            raise Unclear("I can tell which of two places it is in; more is said here.")
+    elif "other" in gaps:
+        clauses = [Clause(gaps[name], (gaps["y"][0],)) for name in ("relation", "other")]
+    else:
+        clauses = [Clause(gaps["relation"], (gaps[name][0],)) for name in "yz"]
+    said = [resolve.clause_text(clause) for clause in clauses]
+    found = [resolve.find([p.placed([c]) for p in gaps["x"]], asked.view) for c in clauses]
+    so = [k for k in range(2) if found[k].objects]
+    where = " and ".join(said[k] for k in so) or f"neither {' nor '.join(said)}"
+    if "y" in gaps and "other" in gaps:  # one anchor: the relation says it
+        said = [relate.PHRASES[clause.relation] for clause in clauses]
+    value = " and ".join(said[k] for k in so) or "neither"
+    text = f"{describe.name(item.objects[0])} is {where}."
+    return reply("check", text, value, objects=item.objects, based_on=[item, *found])
 
 
 def _instead(item: SceneObject, asked: Asked) -> str:
@@ -131,9 +154,7 @@ def _instead(item: SceneObject, asked: Asked) -> str:
 
 def colour(asked: Asked) -> Answer:
     """The colour of an object, or of all of several."""
-    found = resolve.some(asked.gaps["x"], asked.view)
-    if len(found.objects) > 1 and not any(p.many for p in asked.gaps["x"]):
-        raise resolve.ambiguous(asked.gaps["x"][0].name, found.objects, asked.view)
+    found = _all_meant(asked)
     colours = [item.colour for item in found.objects]
     if not all(colours):
         nameless = next(item for item in found.objects if not item.colour)
@@ -145,64 +166,63 @@ def colour(asked: Asked) -> Answer:
 
 KINDS = (
     Kind(
-        "count",
-        count,
-        "how_many different? {x}",
-        "how_many different? {x} is|are|do|can|have|exist there|here? here?",
-        "how_many {x} have|did you_seen|you_see|you_found here?",
-        "how_many {x} does the|this room|house|space|kitchen|office have|contain",
-        "how_many {x} there is|are",
-        "how_many {x} is|are there? {where:clauses}",
-        "how_many {x} is|are {colour:colour}",
-        "what_is? the? number|count|amount of {x}",
-        "count here? {x}",
-    ),
-    Kind(
-        "exists",
-        exists,
-        "is|are there {x} there|here?",
-        "do|can|did|have here|you_see|you_know|you_know_of|you_remember|you_seen|you_have {x}",
-        "does the|this room|house|space have|contain {x}",
-        "is|are {x} present|visible|somewhere|around",
-        "is|are there here {x}",
-    ),
-    Kind(
         "colour",
         colour,
-        "what|which color|colour is|are|has {x}",
-        "what|which color|colour does|do {x} have",
-        "what_is|what_are? the? color|colour|colors|colours of {x}",
+        "what|which color|colour is|are|has {x:several}",
+        "what|which color|colour does|do {x:several} have",
+        "what_is|what_are? the? color|colour|colors|colours of {x:several}",
+        "what_is {x} s color|colour",
         "is|are {x} {a:colour} or {b:colour}",
     ),
-    Kind("check", check, "is|are {x} {colour:colour}", "is|are {x} {where:clauses}"),
+    Kind(
+        "check",
+        which_place,
+        "is|are {x} {where:clauses} or {other:clauses}",
+        "is|are {x} {relation:relation} or {other:relation} {y}",
+        "is|are {x} {relation:relation} {y} or {z}",
+    ),
+    Kind(
+        "check", check, "is|are {x:several} {colour:colour}", "is|are {x:several} {where:clauses}"
+    ),
+    Kind("check", check, "does|do {x:several} stand|sit|lie|hang|rest {where:clauses}"),
     Kind(
         "where",
         where,
-        "where is|are|was|were|do|did|can here? {x}",
-        "where can|do|did|could|should i|you|we|one find|see|look_for {x}",
+        "where|whereabouts exactly? is|are|was|were|do|did|can here? {x:several} at|here?",
+        "where can|do|did|could|should i|you|we|one last? find|see|look_for|leave|put {x}",
         "where {x} is|are|stands",
-        "what_is|what_are? the? position|location|place|coordinates|whereabouts of {x}",
-        "locate|show|show_me|point_to|point_out|highlight {x}",
+        "i am looking|searching for {x}",
+        "what_is|what_are? the? position|location|place|coordinates|whereabouts of {x:several}",
+        "locate|show|show_me|point_to|point_out|highlight {x:several}",
         "{x}",
     ),
     Kind(
         "list",
+        related_to,
+        "what|which is|are {x} standing|sitting|lying|resting|placed|put|located? "
+        "{relation:relation}",
+        "what|which does|do {x} stand|sit|lie|rest {relation:relation}",
+    ),
+    Kind(
+        "list",
         supporter,
-        "what|which is|are {x} standing|sitting|lying|resting|placed|put? on",
-        "what|which does|do {x} stand|sit|lie|rest on",
         "what|which carries|supports|holds {x}",
         "on what|which is|does {x} stand|standing|lie|lying|sit|sitting|rest|resting?",
     ),
+    Kind("list", contents, "what|which does|do {y} {holds:holds}"),
     Kind(
         "list",
         what,
         "what|which else? is|are|stands|lies|sits|hangs|can|do there? {where:clauses}",
         "what|which else? {x} is|are|stands|lies|sits|hangs there? {where:clauses}",
+        "what|which else? {x} is|are {colour:colour}",
+        "what|which is|are {colour:colour}",
         "what|which {x} do|can|did here|you_see|you_know here? {where:clauses}",
         "what|which {x} is|are|do|can there|here here?",
         "what else? is|are|do|can|did there|here|you_see|you_find here?",
-        "what can|do|did here|you_see|i_see|be_seen|you_find {where:clauses}",
-        "list|name|enumerate|describe all? {x}",
+        "what can|do|did here|you_see|i_see|be_seen|be_found|you_find {where:clauses}",
+        "what|which is|are|was|were {x} you_saw|you_noticed|i_saw|we_saw",
+        "list|name|enumerate|describe {x:several}",
         "what|which|who is|are {x}",
     ),
 )

@@ -1,0 +1,51 @@
+"""Units that lengths and areas are asked for in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+#: Metres in each unit of length; square metres in each unit of area. The first is the usual one.
+LENGTHS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
+AREAS = {"m2": 1.0, "ft2": 0.3048**2}
+
+_SQUARE = r"(?:square |sq )"
+#: How units are written, the longer first: "square metres" before "metres".
+WRITTEN = {
+    "m2": rf"{_SQUARE}met(?:er|re)s?|{_SQUARE}m|m2|sqm",
+    "ft2": rf"{_SQUARE}(?:feet|foot|ft)|ft2|sqft",
+    "cm": r"centi ?met(?:er|re)s?|cms?",
+    "mm": r"milli ?met(?:er|re)s?|mms?",
+    "ft": r"feet|foot|ft",
+    "in": r"inch(?:es)?",
+    "m": r"met(?:er|re)s?|m",
+}
+_NUMBER = re.compile(
+    r"(-?\d+(?:\.\d+)?)\s*(?:(" + ")|(".join(WRITTEN.values()) + r"))?(?![a-z0-9])", re.IGNORECASE
+)
+
+
+def convert(value: float, unit: str, wanted: str) -> float:
+    """``value`` in another unit of the same kind; as it is where the kinds differ."""
+    for table in (LENGTHS, AREAS):
+        if unit in table and wanted in table:
+            return value * table[unit] / table[wanted]
+    return value
+
+
+def read_number(text: str) -> tuple[float, str] | None:
+    """The first number of ``text`` and the unit written after it, "" for none."""
+    found = _NUMBER.search(text)
+    return _parts(found) if found else None
+
+
+def read_length(words: Sequence[str]) -> float | None:
+    """Metres, where exactly these words are a length: "1 point 5 m"."""
+    found = _NUMBER.fullmatch(" ".join(words).replace(" point ", "."))
+    value, unit = _parts(found) if found else (0.0, "")
+    return value * LENGTHS[unit] if unit in LENGTHS else None
+
+
+def _parts(found: re.Match[str]) -> tuple[float, str]:
+    written = zip(WRITTEN, found.groups()[1:], strict=True)
+    return float(found[1]), next((unit for unit, text in written if text), "")
