@@ -60,11 +60,14 @@ clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Resolve the exact versions again from what setup.py declares; numpy 2.5 has left Python 3.11.
+# torch's CUDA libraries are not locked: pip adds those that the build it finds asks for.
 lock: setup
 	$(ENTER) pip install --quiet uv
-	$(ENTER) for distro in jazzy kilted; do uv pip compile setup.py --extra simulation --extra dev \
-	  --extra $$distro --universal --python-version 3.10 --upgrade --constraint <(echo "numpy<2.5") \
-	  --no-header --no-annotate --quiet --output-file requirements/$$distro.lock; done
+	$(ENTER) set -o pipefail; for distro in jazzy kilted; do uv pip compile setup.py \
+	  --extra simulation --extra dev --extra $$distro --universal --python-version 3.10 --upgrade \
+	  --constraint <(echo "numpy<2.5") --no-header --no-annotate --quiet \
+	  | grep -vE '^(nvidia-|cuda-|triton)' > build/$$distro.lock \
+	  && mv build/$$distro.lock requirements/$$distro.lock || exit 1; done
 
 $(VENV)/.$(FLAVOUR):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \

@@ -52,7 +52,9 @@ setup(
         "numpy>=1.24",
         "opencv-python-headless>=4.8",
         "rosbags>=0.11",
+        "safetensors>=0.4",
         "scipy>=1.10",
+        "torch>=2.4",
         "tqdm>=4.60",
     ],
     extras_require={

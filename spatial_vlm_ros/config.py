@@ -145,6 +145,27 @@ class FloorConfig:
 
 
 @dataclass(frozen=True)
+class ProxyConfig:
+    """The scene as a short sequence of proxies (Proxy3D section 3.1)."""
+
+    budget: int = setting(700, "Proxies of the whole scene", low=1)
+    minimum: int = setting(1, "Proxies that each group gets before its share counts", low=0)
+    grouping: bool = setting(True, "Off: all patches are one group (Table 4)")
+    lloyd: int = setting(2, "Steps of k-means after the farthest-point seeds", low=0, high=20)
+    neighbours: float = setting(
+        0.0,
+        "If not 0, each seed takes this multiple of patches / proxies nearest ones, as PointGPT "
+        "does, instead of each patch its nearest seed",
+        low=0.0,
+        high=10.0,
+    )
+    order: str = setting(
+        "bfs", "How groups follow each other", choices=("bfs", "dfs_mst", "greedy", "none")
+    )
+    graph_degree: int = setting(4, "Nearest groups that a group is linked with", low=0)
+
+
+@dataclass(frozen=True)
 class MemoryConfig:
     """All settings of :class:`spatial_vlm_ros.memory.SpatialMemory`."""
 

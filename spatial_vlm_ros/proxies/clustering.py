@@ -1,0 +1,177 @@
+"""Patches of each group to its proxies (Proxy3D eq. 2, grouping after PointGPT).
+
+All groups are clustered at once: patches are sorted so that groups with more proxies come first,
+and step t works on the patches of all groups that have a t-th proxy, which are a prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+_LAST = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Which patches each proxy is the mean of.
+
+    groups: (K,) index of each proxy's group, ascending. counts: (K,) patches of each proxy, none
+    without any. patches: (counts.sum(),) their indices, proxy by proxy.
+    """
+
+    groups: Tensor
+    counts: Tensor
+    patches: Tensor
+
+    def means(self, values: Tensor) -> Tensor:
+        """(K, D) mean of the values (N, D) of each proxy's patches."""
+        starts = self.counts.cumsum(0) - self.counts
+        return embedding_bag(self.patches, values, starts, mode="mean")
+
+
+def cluster(
+    points: Tensor, groups: Tensor, counts: Tensor, *, lloyd: int = 0, neighbours: float = 0.0
+) -> Pooling:
+    """Farthest-point seeds in each group, then every patch to its nearest seed.
+
+    points: (N, 3). groups: (N,) index of each patch's group, 0..G-1. counts: (G,) proxies of each
+    group, at most its patches; patches of a group with none are in no proxy. The first seed is the
+    patch nearest the group's centroid; ties go to the lower patch and the earlier seed.
+
+    lloyd: steps of k-means that follow. neighbours: if not 0, no partition but PointGPT's own
+    grouping: each seed takes the ``neighbours * patches / proxies`` patches nearest to it, so that
+    a patch may be in several proxies or in none.
+    """
+    sizes = torch.bincount(groups, minlength=len(counts))
+    if (counts > sizes).any():
+        raise ValueError("a group has fewer patches than it is to have proxies")
+    work = _Prefixes(points, groups, counts, sizes)
+    seeds, nearest = _farthest(work)
+    if neighbours:
+        return _neighbourhoods(work, seeds, neighbours)
+    for _ in range(lloyd if seeds else 0):
+        nearest = _reassigned(work, seeds, nearest)
+    return work.pooling(nearest)
+
+
+class _Prefixes:
+    """The patches, those of groups with more proxies first.
+
+    points: (N, 3); slot: (N,) place of each patch's group in that order, ascending; base: (G,) by
+    slot the first proxy of the group. ``steps``: for each t the number of groups with a t-th
+    proxy and the number of patches of these.
+    """
+
+    def __init__(self, points: Tensor, groups: Tensor, counts: Tensor, sizes: Tensor) -> None:
+        by_count = torch.argsort(counts, descending=True, stable=True)
+        slot = torch.empty_like(by_count)
+        slot[by_count] = torch.arange(len(counts), device=counts.device)
+        self.order = torch.argsort(slot[groups], stable=True)
+        self.slot, self.points = slot[groups][self.order], points[self.order].float()
+        self.counts, self.sizes = counts[by_count], sizes[by_count]
+        self.base = (counts.cumsum(0) - counts)[by_count]
+        self.proxy_groups = torch.repeat_interleave(counts)
+        most = int(counts.max()) if len(counts) else 0
+        fewer = torch.bincount(counts, minlength=most + 1).cumsum(0)[:most]
+        active = (len(counts) - fewer).tolist()
+        ends = [0, *self.sizes.cumsum(0).tolist()]
+        self.steps = [(groups, ends[groups]) for groups in active]
+
+    def distances(self, centres: Tensor, patches: int) -> Tensor:
+        """(patches,) squared distance of the first patches to the centre (G', 3) of their group."""
+        return (self.points[:patches] - centres[self.slot[:patches]]).square().sum(1)
+
+    def first_largest(self, values: Tensor, groups: int) -> Tensor:
+        """(groups,) the patch with the largest value of each group, the first of equal ones.
+
+        values: (n,) of the first patches, not below 0 except for patches that are not to be had.
+        """
+        # The bits of floats from 0 on sort as the floats do: one integer holds value and patch.
+        bits = values.contiguous().view(torch.int32).long() << 32
+        key = bits + (_LAST - torch.arange(len(values), device=values.device))
+        best = key.new_full((groups,), -(1 << 62))
+        best.scatter_reduce_(0, self.slot[: len(values)], key, "amax")
+        return _LAST - (best & 0xFFFFFFFF)
+
+    def pooling(self, nearest: Tensor) -> Pooling:
+        """Each patch in the proxy of its group that ``nearest`` (N,) says."""
+        used = self.counts[self.slot] > 0
+        proxy = (self.base[self.slot] + nearest)[used]
+        by_proxy = torch.argsort(proxy, stable=True)
+        counts = torch.bincount(proxy, minlength=len(self.proxy_groups))
+        return Pooling(self.proxy_groups, counts, self.order[used][by_proxy])
+
+
+def _farthest(work: _Prefixes) -> tuple[list[Tensor], Tensor]:
+    """For each step the seed patch of each group, and (N,) the step of each patch's nearest."""
+    n = len(work.points)
+    far = work.points.new_full((n,), torch.inf)
+    nearest = torch.zeros(n, dtype=torch.int64, device=far.device)
+    seeds: list[Tensor] = []
+    for step, (groups, patches) in enumerate(work.steps):
+        if step == 0:
+            total = work.points.new_zeros(groups, 3)
+            total.index_add_(0, work.slot[:patches], work.points[:patches])
+            central = work.distances(total / work.sizes[:groups, None], patches)
+            seed = work.first_largest(1 / (1 + central), groups)
+        else:
+            seed = work.first_largest(far[:patches], groups)
+        apart = work.distances(work.points[seed], patches)
+        closer = apart < far[:patches]
+        far[:patches] = torch.where(closer, apart, far[:patches])
+        nearest[:patches][closer] = step
+        far[seed], nearest[seed] = -1.0, step  # never a seed again, and its own
+        seeds.append(seed)
+    return seeds, nearest
+
+
+def _reassigned(work: _Prefixes, seeds: list[Tensor], nearest: Tensor) -> Tensor:
+    """One step of Lloyd's: (N,) the nearest mean; a proxy left empty keeps its seed."""
+    proxy = work.base[work.slot] + nearest
+    used = work.counts[work.slot] > 0
+    total = work.points.new_zeros(len(work.proxy_groups), 3)
+    total.index_add_(0, proxy[used], work.points[used])
+    centres = total / torch.bincount(proxy[used], minlength=len(total))[:, None]
+    far = work.points.new_full((len(work.points),), torch.inf)
+    nearest = torch.zeros_like(nearest)
+    for step, (groups, patches) in enumerate(work.steps):
+        apart = work.distances(centres[work.base[:groups] + step], patches)
+        closer = apart < far[:patches]
+        far[:patches] = torch.where(closer, apart, far[:patches])
+        nearest[:patches][closer] = step
+    seed = torch.cat(seeds)
+    step_of = torch.repeat_interleave(torch.tensor([len(s) for s in seeds])).to(seed.device)
+    own = work.base[work.slot[seed]] + step_of
+    kept = torch.zeros(len(total), dtype=torch.bool, device=seed.device)
+    while True:  # a seed taken back may empty another proxy, at most each once
+        proxy = (work.base[work.slot] + nearest)[used]
+        empty = (torch.bincount(proxy, minlength=len(total)) == 0)[own]
+        if not empty.any():
+            return nearest
+        kept[own] |= empty
+        nearest[seed[kept[own]]] = step_of[kept[own]]
+
+
+def _neighbourhoods(work: _Prefixes, seeds: list[Tensor], ratio: float) -> Pooling:
+    """Each seed with the patches nearest to it."""
+    wanted = torch.ceil(ratio * work.sizes / work.counts.clamp(min=1)).long()
+    wanted = torch.minimum(wanted, work.sizes)
+    starts = work.sizes.cumsum(0) - work.sizes
+    proxies, patches_of = [], []
+    for step, (seed, (_, patches)) in enumerate(zip(seeds, work.steps, strict=True)):
+        slot = work.slot[:patches]
+        apart = work.distances(work.points[seed], patches)
+        near = torch.argsort((slot << 32) + apart.view(torch.int32).long(), stable=True)
+        place = torch.arange(patches, device=near.device) - starts[slot]
+        chosen = place < wanted[slot]
+        proxies.append(work.base[slot[chosen]] + step)
+        patches_of.append(work.order[near[chosen]])
+    proxy = torch.cat(proxies) if proxies else work.order[:0]
+    patch = torch.cat(patches_of) if patches_of else work.order[:0]
+    by_proxy = torch.argsort(proxy, stable=True)
+    counts = torch.bincount(proxy, minlength=len(work.proxy_groups))
+    return Pooling(work.proxy_groups, counts, patch[by_proxy])

@@ -1,0 +1,68 @@
+"""Images to patch triplets: one feature, one point and one group per cell of the feature map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from spatial_vlm_ros.proxies.triplets import PatchTriplets
+
+
+def patchify(
+    features: Tensor, points_scene: Tensor, valid: Tensor, groups: Tensor
+) -> PatchTriplets:
+    """The patches of one image.
+
+    features: (h, w, D), the encoder's map. points_scene: (H, W, 3) metres; valid: (H, W) bool,
+    where they are confident; groups: (H, W) integer ids. H and W need not be multiples of h and w.
+
+    A cell's group is the one with the largest area in it, of equal ones the lowest id. Its point
+    is the mean of the confident points of that group in the cell (of three points their median,
+    which one stray cannot move). Cells without a confident point are dropped.
+    """
+    h, w, dimension = features.shape
+    cell = _cells(groups.shape, (h, w), groups.device)
+    ids, label = torch.unique(groups, return_inverse=True)  # ids ascend
+    area = torch.bincount((cell * len(ids) + label).flatten(), minlength=h * w * len(ids))
+    # A key that orders by area, then by lower id: argmax alone leaves ties to the device.
+    rank = torch.arange(len(ids) - 1, -1, -1, device=area.device)
+    winner = len(ids) - 1 - (area.view(h * w, -1) * len(ids) + rank).amax(1) % len(ids)
+    own = valid & (label == winner[cell])
+    cells, points = cell[own], points_scene[own].to(torch.float32)
+    count = torch.bincount(cells, minlength=h * w)
+    point = _centres(points, cells, count)
+    kept = count > 0
+    return PatchTriplets(
+        features.reshape(-1, dimension)[kept], point[kept], ids[winner][kept].long()
+    )
+
+
+def upsample(features: Tensor, factor: int) -> Tensor:
+    """A feature map (h, w, D) at ``factor`` times its resolution, bilinear (Table 4)."""
+    if factor == 1:
+        return features
+    grid = features.permute(2, 0, 1)[None]
+    larger = interpolate(grid, scale_factor=factor, mode="bilinear", align_corners=False)
+    return larger[0].permute(1, 2, 0)
+
+
+def _cells(image: torch.Size, grid: tuple[int, int], device: torch.device) -> Tensor:
+    """(H, W) index of the cell of the grid (h, w) that each pixel lies in."""
+    if image[0] < grid[0] or image[1] < grid[1]:
+        raise ValueError(f"an image of {tuple(image)} has fewer pixels than the grid {grid} cells")
+    rows, columns = (
+        (2 * torch.arange(pixels, device=device) + 1) * cells // (2 * pixels)  # of pixel centres
+        for pixels, cells in zip(image, grid, strict=True)
+    )
+    return rows[:, None] * grid[1] + columns
+
+
+def _centres(points: Tensor, cells: Tensor, count: Tensor) -> Tensor:
+    """(cells, 3) mean of the points (n, 3) in each cell (n,); the median where they are three."""
+    total = points.new_zeros(len(count), 3).index_add_(0, cells, points)
+    index = cells[:, None].expand(-1, 3)
+    low = torch.zeros_like(total).scatter_reduce_(0, index, points, "amin", include_self=False)
+    high = torch.zeros_like(total).scatter_reduce_(0, index, points, "amax", include_self=False)
+    mean = total / count.clamp(min=1)[:, None]
+    return torch.where((count == 3)[:, None], total - low - high, mean)
