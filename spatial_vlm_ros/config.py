@@ -163,6 +163,12 @@ class ProxyConfig:
         "bfs", "How groups follow each other", choices=("bfs", "dfs_mst", "greedy", "none")
     )
     graph_degree: int = setting(4, "Nearest groups that a group is linked with", low=0)
+    cell: float = setting(0.05, "Patches of one group nearer than this are kept as one", low=1e-3)
+    detail: float = setting(4.0, "Cells kept per proxy while the scene is being seen", low=1.0)
+    settled: float = setting(
+        0.25, "Share by which a group must change before it is clustered anew", low=0.0
+    )
+    max_megabytes: float = setting(64.0, "Cap on all cells", low=0.01)
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,29 @@ class Pooling:
     counts: Tensor
     patches: Tensor
 
-    def means(self, values: Tensor) -> Tensor:
-        """(K, D) mean of the values (N, D) of each proxy's patches."""
+    def means(self, values: Tensor, weights: Tensor | None = None) -> Tensor:
+        """(K, D) mean of the values (N, D) of each proxy's patches, weighted by (N,)."""
         starts = self.counts.cumsum(0) - self.counts
-        return embedding_bag(self.patches, values, starts, mode="mean")
+        if weights is None:
+            return embedding_bag(self.patches, values, starts, mode="mean")
+        own = weights[self.patches].to(values.dtype)
+        total = embedding_bag(self.patches, values, starts, mode="sum", per_sample_weights=own)
+        return total / self.sums(weights).to(values.dtype)[:, None]
+
+    def sums(self, values: Tensor) -> Tensor:
+        """(K,) sum of the values (N,) of each proxy's patches."""
+        owner = torch.repeat_interleave(self.counts)
+        return values.new_zeros(len(self.counts)).index_add_(0, owner, values[self.patches])
 
 
 def cluster(
-    points: Tensor, groups: Tensor, counts: Tensor, *, lloyd: int = 0, neighbours: float = 0.0
+    points: Tensor,
+    groups: Tensor,
+    counts: Tensor,
+    *,
+    weights: Tensor | None = None,
+    lloyd: int = 0,
+    neighbours: float = 0.0,
 ) -> Pooling:
     """Farthest-point seeds in each group, then every patch to its nearest seed.
 
@@ -42,14 +57,17 @@ def cluster(
     group, at most its patches; patches of a group with none are in no proxy. The first seed is the
     patch nearest the group's centroid; ties go to the lower patch and the earlier seed.
 
-    lloyd: steps of k-means that follow. neighbours: if not 0, no partition but PointGPT's own
+    weights: (N,) how many patches each stands for, for the centroid and for k-means. lloyd: steps
+    of k-means that follow. neighbours: if not 0, no partition but PointGPT's own
     grouping: each seed takes the ``neighbours * patches / proxies`` patches nearest to it, so that
     a patch may be in several proxies or in none.
     """
     sizes = torch.bincount(groups, minlength=len(counts))
     if (counts > sizes).any():
         raise ValueError("a group has fewer patches than it is to have proxies")
-    work = _Prefixes(points, groups, counts, sizes)
+    if weights is None:
+        weights = points.new_ones(len(points))
+    work = _Prefixes(points, weights, groups, counts, sizes)
     seeds, nearest = _farthest(work)
     if neighbours:
         return _neighbourhoods(work, seeds, neighbours)
@@ -61,17 +79,20 @@ def cluster(
 class _Prefixes:
     """The patches, those of groups with more proxies first.
 
-    points: (N, 3); slot: (N,) place of each patch's group in that order, ascending; base: (G,) by
-    slot the first proxy of the group. ``steps``: for each t the number of groups with a t-th
-    proxy and the number of patches of these.
+    points: (N, 3); weights: (N,); slot: (N,) place of each patch's group in that order,
+    ascending; base: (G,) by slot the first proxy of the group. ``steps``: for each t the number
+    of groups with a t-th proxy and the number of patches of these.
     """
 
-    def __init__(self, points: Tensor, groups: Tensor, counts: Tensor, sizes: Tensor) -> None:
+    def __init__(
+        self, points: Tensor, weights: Tensor, groups: Tensor, counts: Tensor, sizes: Tensor
+    ) -> None:
         by_count = torch.argsort(counts, descending=True, stable=True)
         slot = torch.empty_like(by_count)
         slot[by_count] = torch.arange(len(counts), device=counts.device)
         self.order = torch.argsort(slot[groups], stable=True)
         self.slot, self.points = slot[groups][self.order], points[self.order].float()
+        self.weights = weights[self.order].float()
         self.counts, self.sizes = counts[by_count], sizes[by_count]
         self.base = (counts.cumsum(0) - counts)[by_count]
         self.proxy_groups = torch.repeat_interleave(counts)
@@ -84,6 +105,13 @@ class _Prefixes:
     def distances(self, centres: Tensor, patches: int) -> Tensor:
         """(patches,) squared distance of the first patches to the centre (G', 3) of their group."""
         return (self.points[:patches] - centres[self.slot[:patches]]).square().sum(1)
+
+    def means(self, owner: Tensor, used: Tensor, number: int) -> Tensor:
+        """(number, 3) weighted mean of the used points by owner (N,)."""
+        points, weights, owner = self.points[used], self.weights[used], owner[used]
+        total = points.new_zeros(number, 3).index_add_(0, owner, points * weights[:, None])
+        weight = weights.new_zeros(number).index_add_(0, owner, weights)
+        return total / weight[:, None]
 
     def first_largest(self, values: Tensor, groups: int) -> Tensor:
         """(groups,) the patch with the largest value of each group, the first of equal ones.
@@ -114,9 +142,8 @@ def _farthest(work: _Prefixes) -> tuple[list[Tensor], Tensor]:
     seeds: list[Tensor] = []
     for step, (groups, patches) in enumerate(work.steps):
         if step == 0:
-            total = work.points.new_zeros(groups, 3)
-            total.index_add_(0, work.slot[:patches], work.points[:patches])
-            central = work.distances(total / work.sizes[:groups, None], patches)
+            first = torch.arange(n, device=far.device) < patches
+            central = work.distances(work.means(work.slot, first, groups), patches)
             seed = work.first_largest(1 / (1 + central), groups)
         else:
             seed = work.first_largest(far[:patches], groups)
@@ -133,9 +160,8 @@ def _reassigned(work: _Prefixes, seeds: list[Tensor], nearest: Tensor) -> Tensor
     """One step of Lloyd's: (N,) the nearest mean; a proxy left empty keeps its seed."""
     proxy = work.base[work.slot] + nearest
     used = work.counts[work.slot] > 0
-    total = work.points.new_zeros(len(work.proxy_groups), 3)
-    total.index_add_(0, proxy[used], work.points[used])
-    centres = total / torch.bincount(proxy[used], minlength=len(total))[:, None]
+    proxies = len(work.proxy_groups)
+    centres = work.means(proxy, used, proxies)
     far = work.points.new_full((len(work.points),), torch.inf)
     nearest = torch.zeros_like(nearest)
     for step, (groups, patches) in enumerate(work.steps):
@@ -146,10 +172,10 @@ def _reassigned(work: _Prefixes, seeds: list[Tensor], nearest: Tensor) -> Tensor
     seed = torch.cat(seeds)
     step_of = torch.repeat_interleave(torch.tensor([len(s) for s in seeds])).to(seed.device)
     own = work.base[work.slot[seed]] + step_of
-    kept = torch.zeros(len(total), dtype=torch.bool, device=seed.device)
+    kept = torch.zeros(proxies, dtype=torch.bool, device=seed.device)
     while True:  # a seed taken back may empty another proxy, at most each once
         proxy = (work.base[work.slot] + nearest)[used]
-        empty = (torch.bincount(proxy, minlength=len(total)) == 0)[own]
+        empty = (torch.bincount(proxy, minlength=proxies) == 0)[own]
         if not empty.any():
             return nearest
         kept[own] |= empty

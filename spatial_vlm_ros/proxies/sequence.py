@@ -58,6 +58,9 @@ def build(
     order = serialise(points.cpu().numpy(), groups.cpu().numpy(), config.order, config.graph_degree)
     read = torch.from_numpy(order).to(points.device)
     features = pooling.means(triplets.features)
+    if not torch.isfinite(features).all():
+        bad = int((~torch.isfinite(triplets.features)).any(dim=1).sum())
+        raise ValueError(f"{bad} of {len(triplets)} patches have a feature that is not finite")
     return ProxySequence(features[read], points[read], groups[read], pooling.counts[read])
 
 
