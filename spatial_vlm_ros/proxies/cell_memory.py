@@ -56,7 +56,7 @@ class CellMemory:
         if len(triplets) == 0:
             return
         new = self._pooled(triplets, stamp_ns)
-        if not torch.isfinite(new.features).all():
+        if not torch.isfinite(torch.stack(torch.aminmax(new.features))).all():
             raise ValueError("the image has features that are not finite")
         room = self._most - len(new)
         if room < self.config.budget:
@@ -113,10 +113,13 @@ class CellMemory:
 
     def _nearest_cells(self, new: Cells) -> Tensor:
         """(n,) the cell that each new one joins, -1 for none."""
-        near = torch.nonzero(torch.isin(self.cells.groups, new.groups))[:, 0]
-        found, least = nearest(new, self.cells.take(near))
-        joins = least <= self._radius_of(new.groups)
-        return torch.where(joins, near[found] if len(near) else -1, -1)
+        cells = self.cells
+        near = torch.nonzero(torch.isin(cells.groups, new.groups))[:, 0]
+        if len(near) == 0:
+            return torch.full_like(new.groups, -1)
+        apart = distances(new.points, new.groups, cells.points[near], cells.groups[near])
+        least, index = apart.min(dim=1)
+        return torch.where(least <= self._radius_of(new.groups), near[index], -1)
 
     def _join(self, new: Cells, rows: Tensor) -> None:
         """Let new cells become part of the cells in the given rows (n,)."""
@@ -147,9 +150,9 @@ class CellMemory:
         sizes = torch.bincount(owner)
         first = by_owner[sizes.cumsum(0) - sizes]
         self.cells.put(rows[first], together)
-        _, apart = nearest(together, together, others=True)
         if len(together) > 1:
-            radius = float(apart.median()) / 2
+            apart = torch.cdist(together.points, together.points).fill_diagonal_(torch.inf)
+            radius = float(apart.amin(1).median()) / 2
             self._radius[int(together.groups[0])] = max(self.config.cell, radius)
         unused = torch.ones_like(rows, dtype=torch.bool)
         unused[first] = False
@@ -167,17 +170,7 @@ class CellMemory:
             self.forget(int(ids[index]))
 
 
-def nearest(some: Cells, cells: Cells, others: bool = False) -> tuple[Tensor, Tensor]:
-    """(n,) for each of some cells the nearest cell of its group, and (n,) how far it is [m].
-
-    Infinitely far where there is none. ``others``: not the one of the same row.
-    """
-    if len(cells) == 0:
-        return torch.zeros_like(some.groups), some.points.new_full((len(some),), torch.inf)
-    exact = "donot_use_mm_for_euclid_dist"
-    apart = torch.cdist(some.points, cells.points, compute_mode=exact)
-    apart[some.groups[:, None] != cells.groups] = torch.inf
-    if others:
-        apart.fill_diagonal_(torch.inf)
-    least, index = apart.min(dim=1)
-    return index, least
+def distances(points: Tensor, groups: Tensor, to: Tensor, to_groups: Tensor) -> Tensor:
+    """(n, m) from points (n, 3) to points (m, 3); infinite between groups (n,) and (m,)."""
+    apart = torch.cdist(points, to, compute_mode="donot_use_mm_for_euclid_dist")
+    return apart.masked_fill_(groups[:, None] != to_groups, torch.inf)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spatial_vlm_ros.config import ProxyConfig
-from spatial_vlm_ros.proxies.cell_memory import CellMemory, nearest
+from spatial_vlm_ros.proxies.cell_memory import CellMemory, distances
 from spatial_vlm_ros.proxies.cells import Cells, merged
 from spatial_vlm_ros.proxies.clustering import cluster
 from spatial_vlm_ros.proxies.sequence import ProxySequence
@@ -128,7 +128,8 @@ def _proxies(cells: Cells, member: Tensor, counts: Tensor, proxies: Tensor) -> C
     late = cells.take(~old & (counts[member] > 0))
     if len(late) == 0:
         return found
-    owner = torch.cat([torch.arange(number, device=member.device), nearest(late, found)[0]])
+    nearest = distances(late.points, late.groups, found.points, found.groups).argmin(dim=1)
+    owner = torch.cat([torch.arange(number, device=member.device), nearest])
     return merged(Cells.concatenate([found, late]), owner, number)
 
 
