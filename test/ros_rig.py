@@ -69,6 +69,7 @@ class Rig:
         self.scenes: list[SceneGraph] = []
         self.objects: list[Detection3DArray] = []
         self.health: dict[str, str] = {}
+        self.healthy = False
         self.problems = ""
         node = self.node
         node.create_subscription(SceneGraph, "/mapper/scene_graph", self.scenes.append, LATCHED)
@@ -185,6 +186,7 @@ class Rig:
     def _on_health(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.health = {item.key: item.value for item in status.values}
+            self.healthy = status.message == "ok"
             if status.message != "ok":
                 self.problems = status.message
 

@@ -166,6 +166,9 @@ class _Checkup:
         for problem in problems:
             text, _, remedy = problem.partition("; ")
             yield Finding(level, "input", text, remedy)
+        if not used and not problems:
+            text = f"none of {received} images became a frame, and none has been given up yet"
+            yield Finding(level, "frames", text, "look for longer: --seconds 10")
         if used:
             text = f"{used} of {received} images became frames in {fixed_frame}"
             yield Finding(Level.OK, "frames", text)
