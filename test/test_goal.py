@@ -65,6 +65,30 @@ def test_it_stops_on_the_near_side() -> None:
     assert abs(yaw) < 0.1
 
 
+@pytest.mark.parametrize(
+    ("command", "bearing"),
+    [
+        ("Go to the left of the box", 90.0),
+        ("Stop to the right of the box", -90.0),
+        ("Drive behind the box", 180.0),
+    ],
+)
+def test_a_side_of_an_object_is_a_quarter_as_the_robot_sees_it(
+    command: str, bearing: float
+) -> None:
+    """The robot is at (1, 1) looking along x, the box straight ahead: its left is +y."""
+    cube = thing(1, "box", (3.0, 1.0, 0.5, 0.6, 0.6, 1.0, 0.0))
+    x, y, yaw = goal(command, graph((cube,), floor_under((cube,))))
+    round_it = np.degrees(np.arctan2(y - 1.0, -(x - 3.0)))  # 0 is the side towards the robot
+    assert abs((round_it - bearing + 180) % 360 - 180) <= 45
+    assert yaw == pytest.approx(np.arctan2(1.0 - y, 3.0 - x))
+
+
+def test_a_side_without_free_floor_is_said() -> None:
+    answer = GeometricReasoner().ask("Go behind the sofa", SCENE)
+    assert not answer.answered and "no free floor within 1.1 m behind it" in answer.text
+
+
 def test_it_does_not_stop_behind_a_wall() -> None:
     """Floor on both sides of a wall at x = 2; the robot is on the side without the box."""
     seen = np.ones((80, 80), dtype=bool)

@@ -190,6 +190,11 @@ def test_numbers(question: str, value: float, unit: str) -> None:
         ("turn around to face the lamp", (11,)),
         ("stand in front of the tv", (13,)),
         ("goto the lamp", (11,)),
+        ("which chairs are within 1.2 m of the table?", (8, 9)),  # 0.15, 0.15 and 1.43 m away
+        ("which chairs are less than four feet away from the table?", (8, 9)),
+        ("which chairs are no more than 1.5 m from the table?", (8, 9, 10)),
+        ("what is within half a metre of the bin?", (6,)),
+        ("what is within 2 m of me?", (2, 3, 8, 12, 13, 14)),
     ],
 )
 def test_objects(question: str, ids: tuple[int, ...]) -> None:

@@ -31,17 +31,21 @@ def goal_pose(
     floor: FloorMap,
     objects: Sequence[SceneObject],
     beside: SceneObject | None = None,
+    among: Cells | None = None,
 ) -> GoalPose | None:
     """A place on seen floor by ``target``, facing it, on its side nearest to the robot.
 
     Outside every box grown by ``ROBOT_RADIUS``, with no wall between it and the object; if
     possible connected to where the robot is, and with known floor within ``ROBOT_RADIUS`` all
     round, on the way too. None where there is no free floor within ``FAR`` of the object, or of
-    what it is on if that is given as ``beside``.
+    what it is on if that is given as ``beside``; ``among``: only cells of the floor map that are
+    true there.
     """
     beside = beside or target
     free, known = _free(floor, objects)
     reach = _reach(floor, beside)
+    if among is not None:
+        reach = np.where(among, reach, np.inf)
     x, y = measure.cell_centres(floor)
     from_robot = np.hypot(x - robot.box.x, y - robot.box.y)
     for allowed in _from_best(free, floor, objects, from_robot):

@@ -10,6 +10,7 @@ from spatial_vlm_ros.reasoning import vocabulary as v
 from spatial_vlm_ros.reasoning.inflection import singular
 from spatial_vlm_ros.reasoning.lexicon import Lexicon, Noun, Words
 from spatial_vlm_ros.reasoning.phrase import ROBOT, Clause, Clauses, NounPhrase, Rank
+from spatial_vlm_ros.reasoning.units import read_reaches
 
 #: Readings kept of one stretch of words: their number grows exponentially with its clauses.
 MOST_READINGS = 4
@@ -185,6 +186,10 @@ class Parser:
             if self._has(words, start, end):
                 for rest in self._clauses(start + len(words), end):
                     yield (Clause(side, (ROBOT,)), *rest)
+        for reach, at in read_reaches(self.words[start:end]):
+            for anchors, stop in self._anchors("near", start + at, end):
+                for rest in self._clauses(stop, end):
+                    yield (Clause("near", anchors, reach), *rest)
         for words, relation in _RELATIONS:
             if self._has(words, start, end):
                 for anchors, stop in self._anchors(relation, start + len(words), end):

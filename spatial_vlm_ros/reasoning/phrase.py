@@ -25,10 +25,14 @@ class Rank:
 
 @dataclass(frozen=True)
 class Clause:
-    """Placed by ``relation`` (a key of ``vocabulary.RELATIONS``) to ``anchors``."""
+    """Placed by ``relation`` (a key of ``vocabulary.RELATIONS``) to ``anchors``.
+
+    ``reach``: metres that count as near, where they are said: "within 2 m of".
+    """
 
     relation: str
     anchors: tuple[NounPhrase, ...]
+    reach: float | None = None
 
 
 #: What places a noun, in the order it is said.

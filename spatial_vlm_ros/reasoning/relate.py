@@ -45,7 +45,11 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 def holds(
-    relation: str, subjects: Objects, groups: Sequence[tuple[SceneObject, ...]], view: View
+    relation: str,
+    subjects: Objects,
+    groups: Sequence[tuple[SceneObject, ...]],
+    view: View,
+    reach: float | None = None,
 ) -> tuple[Flags, Floats]:
     """(subjects, groups): whether each is in ``relation`` to each group, and how surely.
 
@@ -57,7 +61,7 @@ def holds(
       over, under nor in the other; nearest points at most ``NEAR`` from the robot.
     * under: under or below in the scene graph, or carrying it.
     * with: carrying or holding it; of: that, or on or in it.
-    * near: nearest points at most ``NEAR`` apart.
+    * near: nearest points at most ``reach`` apart, ``NEAR`` where it is not given.
     * between: seen from above, its centre lies between the two centres, over neither object, and
       off their line by no more than the objects' half breadths there, or ``BETWEEN_MARGIN`` if that
       is more; or it lies across the line.
@@ -75,12 +79,13 @@ def holds(
     if relation == "between":
         true = _between(subjects, anchors, [group[1] for group in groups])
     elif relation in SIDES:
-        degrees = np.stack([seen_bearings(subjects, anchor, view) for anchor in anchors], axis=1)
+        places = np.array([item.box.center[:2] for item in subjects])
+        degrees = np.stack([seen_bearings(places, anchor, view) for anchor in anchors], axis=1)
         true, margin = measure.on_side(relation, degrees)
         true = true & ~_any_of(_vertical(view), subjects, anchors)
         sure = np.vectorize(sureness)(margin)
     elif relation == "near":
-        true = _gaps(subjects, anchors) <= NEAR
+        true = _gaps(subjects, anchors) <= (NEAR if reach is None else reach)
     elif any(anchor.id == ROBOT_ID for anchor in anchors):
         if relation != "beside":
             raise Unclear(f"I cannot tell what is {PHRASES[relation]} me.")
@@ -179,13 +184,12 @@ def _over(rows: Floats, ends: Floats) -> Flags:
     return np.asarray((np.abs(along) <= ends[:, 3] / 2) & (np.abs(aside) <= ends[:, 4] / 2))
 
 
-def seen_bearings(subjects: Objects, anchor: SceneObject, view: View) -> Floats:
-    """(n,) degrees, left positive, of ``subjects`` round ``anchor``, 0 being in front of it.
+def seen_bearings(places: Floats, anchor: SceneObject, view: View) -> Floats:
+    """(n,) degrees, left positive, of ``places`` (n, 2) round ``anchor``, 0 being in front of it.
 
     Round the robot, front is the way it looks; round an object, front is the side towards the
     robot and left is what the robot sees on its left.
     """
-    places = np.array([item.box.center[:2] for item in subjects])
     robot = view.robot.box.center[:2]
     if anchor.id == ROBOT_ID:
         return measure.bearings(robot, view.forward, places)
@@ -196,7 +200,7 @@ def seen_bearings(subjects: Objects, anchor: SceneObject, view: View) -> Floats:
 
 def seen_bearing(subject: SceneObject, anchor: SceneObject, view: View) -> float:
     """:func:`seen_bearings` of one object."""
-    return float(seen_bearings([subject], anchor, view)[0])
+    return float(seen_bearings(subject.box.center[None, :2], anchor, view)[0])
 
 
 def sureness(margin_degrees: float) -> float:

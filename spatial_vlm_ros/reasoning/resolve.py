@@ -164,7 +164,7 @@ def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Fou
     groups = anchor_groups(clause, view)
     if not groups:
         return _narrowed(found, (), why)
-    true, sure = relate.holds(clause.relation, found.objects, groups, view)
+    true, sure = relate.holds(clause.relation, found.objects, groups, view, clause.reach)
     fits = np.asarray(true.any(axis=1))
     kept = [item for item, fit in zip(found.objects, fits, strict=True) if fit]
     by = {item.id for k in true[fits].argmax(axis=1) for item in groups[k]} - {ROBOT_ID}
@@ -177,6 +177,8 @@ def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Fou
 def clause_text(clause: Clause) -> str:
     """Like "between the sofa and the tv"."""
     anchors = describe.joined([anchor.text for anchor in clause.anchors])
+    if clause.reach is not None:
+        return f"within {clause.reach:g} m of {anchors}"
     return f"{relate.PHRASES[clause.relation]} {anchors}"
 
 

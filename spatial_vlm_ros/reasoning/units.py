@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from spatial_vlm_ros.reasoning.vocabulary import NUMBERS, WITHIN
 
 #: Metres in each unit of length; square metres in each unit of area. The first is the usual one.
 LENGTHS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
@@ -40,10 +42,22 @@ def read_number(text: str) -> tuple[float, str] | None:
 
 
 def read_length(words: Sequence[str]) -> float | None:
-    """Metres, where exactly these words are a length: "1 point 5 m"."""
-    found = _NUMBER.fullmatch(" ".join(words).replace(" point ", "."))
+    """Metres, where exactly these words are a length: "1 point 5 m", "two feet", "a metre"."""
+    number = str({"a": 1, "an": 1, "half a": 0.5, **NUMBERS}.get(" ".join(words[:-1]), ""))
+    written = [number, *words[-1:]] if number else words
+    found = _NUMBER.fullmatch(" ".join(written).replace(" point ", "."))
     value, unit = _parts(found) if found else (0.0, "")
     return value * LENGTHS[unit] if unit in LENGTHS else None
+
+
+def read_reaches(words: Sequence[str]) -> Iterator[tuple[float, int]]:
+    """Metres, and how many words said it, where these begin like "within 1.5 m of"."""
+    for start in (n for n in (1, 2, 3) if " ".join(words[:n]) in WITHIN):
+        for stop in range(start + 1, len(words)):
+            reach = read_length(words[start:stop])
+            rest = [word for word in words[stop : stop + 2] if word != "away"]
+            if reach is not None and rest and rest[0] in ("of", "from", "to"):
+                yield reach, stop + 1 + (words[stop] == "away")
 
 
 def _parts(found: re.Match[str]) -> tuple[float, str]:

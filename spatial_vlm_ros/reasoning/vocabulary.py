@@ -179,6 +179,9 @@ ROBOT_RELATIONS: dict[str, tuple[str, ...]] = {
     for side in ("left", "right")
 } | {"front": ("ahead", "ahead of me", "ahead of you", "straight ahead")}
 
+#: Said before a length that is near enough: "within 2 m of".
+WITHIN: tuple[str, ...] = ("within", "less than", "at most", "no more than", "not more than")
+
 #: Said between a noun and what places it; without meaning of their own.
 POSTURE: tuple[str, ...] = (
     *("that is", "that are", "which is", "which are"),

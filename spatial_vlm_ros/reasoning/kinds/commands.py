@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spatial_vlm_ros.reasoning import describe, measure, resolve
+import numpy as np
+from numpy.typing import NDArray
+
+from spatial_vlm_ros.reasoning import describe, measure, relate, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.goal import FAR, facing, goal_pose
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
 from spatial_vlm_ros.reasoning.resolve import Found
-from spatial_vlm_ros.reasoning.view import Unclear
+from spatial_vlm_ros.reasoning.view import Unclear, View
+from spatial_vlm_ros.scene.graph import FloorMap, SceneObject
 
 
 def _meant(asked: Asked) -> Found:
@@ -23,20 +27,31 @@ def _meant(asked: Asked) -> Found:
 
 def go(asked: Asked) -> Answer:
     """Drive to an object."""
-    found = _meant(asked)
-    item, floor = found.objects[0], asked.view.scene.floor
+    found, view = _meant(asked), asked.view
+    item, floor = found.objects[0], view.scene.floor
     if floor is None or not floor.seen.any():
         raise Unclear(f"I know {describe.name(item)}, but I have seen no floor to drive on.")
-    beside = (item, *asked.view.carriers(item))
-    goals = (goal_pose(item, asked.view.robot, floor, asked.view.objects, by) for by in beside)
+    side = asked.gaps.get("side")
+    among = _cells_on_side(side, item, floor, view) if side else None
+    beside = (item, *view.carriers(item))
+    goals = (goal_pose(item, view.robot, floor, view.objects, by, among) for by in beside)
     goal = next((goal for goal in goals if goal), None)
+    where = f"{relate.PHRASES[side]} " if side else "to "
     if goal is None:
-        raise Unclear(
-            f"I know {describe.name(item)}, but have seen no free floor within {FAR:.1f} m of it.",
-            [item],
-        )
-    text = f"going to {describe.name(item)}: stop at x {goal.x:.2f}, y {goal.y:.2f}, facing it."
+        there = f"within {FAR:.1f} m {f'{where}it' if side else 'of it'}"
+        known = describe.name(item)
+        raise Unclear(f"I know {known}, but have seen no free floor {there}.", [item])
+    text = f"going {where}{describe.name(item)}: stop at x {goal.x:.2f}, y {goal.y:.2f}, facing it."
     return reply("command", text, objects=[item], based_on=[found], goal=goal)
+
+
+def _cells_on_side(side: str, item: SceneObject, floor: FloorMap, view: View) -> NDArray[np.bool_]:
+    """Cells of the floor map in the quarter on that side of an object, as the robot sees it."""
+    x, y = np.broadcast_arrays(*measure.cell_centres(floor))
+    places = np.stack([x.ravel(), y.ravel()], axis=1)
+    true, off_axis = measure.on_side(side, relate.seen_bearings(places, item, view))
+    quarter = true if side == "behind" else true & (off_axis >= 45)
+    return quarter.reshape(x.shape)
 
 
 def face(asked: Asked) -> Answer:
@@ -57,6 +72,8 @@ KINDS = (
         "find|approach|visit|reach {x}",
         "find|find_me|look_for|search_for|go_find {x}",
         "bring|take|lead|guide|drive|carry me|us over? to {x}",
+        "go|drive|move|navigate|walk|come|head|travel|run|stand|stop|park|wait|be to? "
+        "{side:beside} {x}",
         "stand|stop|park|wait|be next_to|by|beside|near|at|in_front_of {x}",
         "go|drive|move|navigate and? stand|stop? next_to|by|beside|near|at|in_front_of {x}",
     ),

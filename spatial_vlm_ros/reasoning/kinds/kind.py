@@ -51,6 +51,7 @@ TABLES: dict[str, dict[str, Any]] = {
         if name not in ("between", "with")
     }
     | {side: side for side in ("left", "right")},
+    "beside": {way: side for side in ("left", "right", "behind") for way in v.RELATIONS[side]},
     "holds": {
         **dict.fromkeys(("contain", "have in it", "have inside"), "inside"),
         **dict.fromkeys(("carry", "support", "have on it", "have on top"), "on"),
