@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -50,20 +50,24 @@ class _Checkup:
         if not self._participant.spin_until(self._is_there, DISCOVERY_S):
             yield self._no_mapper()
             return
-        topics = self._mapper_inputs()
-        if not topics:
+        # A node is discovered before what it subscribes to.
+        if not self._participant.spin_until(lambda: bool(self._mapper_inputs()), DISCOVERY_S):
             text, remedy = (
                 "takes no input: it is not active",
                 f"ros2 lifecycle set {self._mapper} configure, then activate",
             )
             yield Finding(Level.FAIL, self._mapper, text, remedy)
             return
-        yield Finding(Level.OK, self._mapper, f"runs and subscribes to {', '.join(sorted(topics))}")
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
         if not self._participant.spin_until(lambda: bool(self._health), HEALTH_S):
             text = "says nothing on /diagnostics"
             yield Finding(Level.FAIL, self._mapper, text, "is the process stopped or overloaded?")
             return
+        self._participant.spin_until(
+            lambda: self._mapper_inputs().keys() >= set(self._named().values()), DISCOVERY_S
+        )
+        topics = self._mapper_inputs()
+        yield Finding(Level.OK, self._mapper, f"runs and subscribes to {', '.join(sorted(topics))}")
         (fixed_frame, instances), config = self._parameters()
         assembler = FrameAssembler(
             lambda target, source, stamp: tf2.lookup(self._buffer, target, source, stamp),
@@ -74,8 +78,11 @@ class _Checkup:
         listener = tf2.TransformListener(self._buffer, self._node)
         self._subscribe(topics, assembler)
         watchdog = Watchdog(self._node, self._inputs, assembler, seconds)
-        # While publishers are still being discovered, partners of images are missed.
+        # While publishers are being discovered, partners of images and transforms are missed; the
+        # images of that time are waited for until they are given up, and not counted.
         self._take_frames(assembler, WARM_UP_S)
+        self._take_frames(assembler, DISCOVERY_S, lambda: assembler.used > 0)
+        self._take_frames(assembler, config.pair_wait + config.transform_wait)
         watchdog.check()
         used, received = assembler.used, assembler.received
         self._take_frames(assembler, seconds)
@@ -106,6 +113,14 @@ class _Checkup:
         found = self._node.get_subscriber_names_and_types_by_node(name, namespace or "/")
         return {topic: types[0] for topic, types in found if types[0] in KINDS}
 
+    def _named(self) -> dict[str, str]:
+        """Topic by input, as the mapper says on /diagnostics."""
+        return {
+            item.key.removeprefix("input "): item.value
+            for item in self._health.values
+            if item.key.startswith("input ")
+        }
+
     def _parameters(self) -> tuple[list[str], AssemblerConfig]:
         """(fixed_frame, instances), and how the mapper pairs images."""
         request = GetParameters.Request(names=["fixed_frame", "instances", *OF_INPUT])
@@ -116,9 +131,8 @@ class _Checkup:
 
     def _subscribe(self, types: dict[str, str], assembler: FrameAssembler) -> None:
         """Listen to the topics that the mapper says its inputs are."""
-        for item in self._health.values:
-            stream, topic = item.key.removeprefix("input "), item.value
-            if stream == item.key or topic not in types:
+        for stream, topic in self._named().items():
+            if topic not in types:
                 continue
             kind = KINDS[types[topic]]
             callback = self._receiver(stream, assembler)
@@ -144,9 +158,14 @@ class _Checkup:
 
         return receive
 
-    def _take_frames(self, assembler: FrameAssembler, seconds: float) -> None:
+    def _take_frames(
+        self,
+        assembler: FrameAssembler,
+        seconds: float,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not enough():
             self._participant.spin_for(0.02)
             while assembler.take(time.monotonic()) is not None:
                 pass
