@@ -51,18 +51,18 @@ class SpatialMemory:
     def __init__(self, config: MemoryConfig | None = None) -> None:
         self.config = config or MemoryConfig()
         check(self.config)
-        self._objects = ObjectMemory(self.config)
-        self._floor = Floor(self.config.floor, self.config.points)
-        self.reset()
+        self._start(revision=1)
 
     def reset(self) -> None:
         """Forget everything, the scene frame too."""
+        self._start(self.revision + 1)
+
+    def _start(self, revision: int) -> None:
+        self._first_revision = revision  # the objects' and the floor's count on from it
         self.T_fixed_scene: NDArray[np.float64] | None = None
         self.timings_ms: dict[str, float] = {}
         self.ignored: Counter[str] = Counter()
-        revision = self.revision
         self._objects = ObjectMemory(self.config)
-        self._objects.revision = revision + 1
         self._floor = Floor(self.config.floor, self.config.points)
         self._geometric = GeometricSegmenter(self.config)
         self._stamp_ns = 0
@@ -117,6 +117,7 @@ class SpatialMemory:
         state = store.State(
             self.T_fixed_scene,
             self._stamp_ns,
+            self.revision,
             self._T_scene_robot,
             self._objects,
             self._floor,
@@ -131,18 +132,16 @@ class SpatialMemory:
         the memory is then unchanged.
         """
         state = store.load(folder, self.config, fixed_frame)
-        revision = self.revision
-        self.reset()
+        self._start(self.revision + 1 + state.revision)
         self.T_fixed_scene, self._stamp_ns = state.T_fixed_scene, state.stamp_ns
         self._T_scene_robot = state.T_scene_robot
         self._objects, self._floor = state.objects, state.floor
         self._geometric.walls.found = state.walls
-        self._objects.revision += revision + 1
 
     @property
     def revision(self) -> int:
         """Grows, over resets too, with all changes but of stamps, counts and the observer."""
-        return self._objects.revision + self._floor.revision
+        return self._first_revision + self._objects.revision + self._floor.revision
 
     @property
     def bytes_used(self) -> int:

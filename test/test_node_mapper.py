@@ -153,17 +153,22 @@ def test_looping_recording_loses_no_frames(rig, policy):
     assert f"the map is {'reset' if policy == 'reset' else 'kept'}" in rig.log("mapper")
 
 
+def drive_with_slower_depth(robot, steps, every, pause_s):
+    """Only every so many-th colour image has a depth image."""
+    for step in steps:
+        messages = robot.messages(step)
+        if step % every:
+            del messages["depth"]
+        robot.send(messages)
+        time.sleep(pause_s)
+
+
 def test_unequal_rates_give_one_frame_per_depth_image_in_every_pass(rig):
     robot = started(rig)
     first_frame(rig, robot)
     used = [frames_used(rig)]
     for _ in range(3):
-        for step in range(1, 41):
-            messages = robot.messages(step)
-            if step % 2:
-                del messages["depth"]
-            robot.send(messages)
-            time.sleep(0.04)
+        drive_with_slower_depth(robot, range(1, 41), every=2, pause_s=0.04)
         used.append(frames_used(rig))
     passes = np.diff(used)
     assert (passes >= 19).all() and (passes <= 20).all(), passes
@@ -331,12 +336,7 @@ def test_simulated_time_that_stands_still_stops_nothing_and_is_told(rig):
 def test_slower_depth_is_not_complained_about_and_lasting_problems_are_logged_once(rig):
     robot = started(rig)
     first_frame(rig, robot)
-    for step in range(1, 101):
-        messages = robot.messages(step)
-        if step % 4:
-            del messages["depth"]
-        robot.send(messages)
-        time.sleep(0.03)
+    drive_with_slower_depth(robot, range(1, 101), every=4, pause_s=0.03)
     assert "are lost" not in rig.log("mapper") and "no_depth" not in rig.log("mapper")
     for step in range(101, 161):  # three periods of the watchdog without any transform
         robot.send(robot.messages(step), "info", "color", "depth", "labels")

@@ -65,14 +65,9 @@ class Inputs:
             self._subscribe(stream, topic, CompressedImage, qos.sensor())
 
     def _subscribe(self, stream: str, topic: str, kind: Any, profile: QoSProfile) -> None:
-        with qos.checked(self._node, topic):
-            subscription = self._node.create_subscription(
-                kind,
-                topic,
-                lambda message: self._receive(stream, message),
-                profile,
-                qos_overriding_options=qos.overrides(),
-            )
+        subscription = qos.subscription(
+            self._node, kind, topic, lambda message: self._receive(stream, message), profile
+        )
         type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self.streams[stream] = Input(subscription, type_name)
 

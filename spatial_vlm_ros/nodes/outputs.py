@@ -89,7 +89,4 @@ class Outputs:
         return float(self._node.get_parameter(f"{name}_period").value)
 
     def _publisher(self, kind: Any, topic: str, profile: QoSProfile) -> Any:
-        with qos.checked(self._node, topic):
-            return self._node.create_publisher(
-                kind, topic, profile, qos_overriding_options=qos.overrides()
-            )
+        return qos.publisher(self._node, kind, topic, profile)

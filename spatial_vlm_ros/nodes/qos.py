@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
@@ -21,7 +22,23 @@ def latched(depth: int = 1) -> QoSProfile:
     return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def overrides() -> QoSOverridingOptions:
+def subscription(
+    node: Node, kind: Any, topic: str, callback: Callable[[Any], None], profile: QoSProfile
+) -> Any:
+    """A subscription whose QoS parameters override; ``ValueError`` when they are no QoS."""
+    with _checked(node, topic):
+        return node.create_subscription(
+            kind, topic, callback, profile, qos_overriding_options=_overrides()
+        )
+
+
+def publisher(node: Node, kind: Any, topic: str, profile: QoSProfile) -> Any:
+    """A publisher whose QoS parameters override; ``ValueError`` when they are no QoS."""
+    with _checked(node, topic):
+        return node.create_publisher(kind, topic, profile, qos_overriding_options=_overrides())
+
+
+def _overrides() -> QoSOverridingOptions:
     """Declares the parameters ``qos_overrides.<topic>.<publisher or subscription>.<policy>``."""
     return QoSOverridingOptions(
         (
@@ -34,7 +51,7 @@ def overrides() -> QoSOverridingOptions:
 
 
 @contextmanager
-def checked(node: Node, topic: str) -> Iterator[None]:
+def _checked(node: Node, topic: str) -> Iterator[None]:
     """``ValueError`` naming ``topic`` when its QoS has been overridden by what is no QoS."""
     try:
         yield

@@ -91,14 +91,9 @@ class ReasonerNode(ManagedNode):
 
     def activate(self) -> None:
         """Listen to the mapper."""
-        with qos.checked(self, "scene_graph"):
-            self._scenes = self.create_subscription(
-                ros.SceneGraph,
-                "scene_graph",
-                self._on_scene,
-                qos.latched(),
-                qos_overriding_options=qos.overrides(),
-            )
+        self._scenes = qos.subscription(
+            self, ros.SceneGraph, "scene_graph", self._on_scene, qos.latched()
+        )
         self._listening = True
 
     def deactivate(self) -> None:

@@ -22,8 +22,7 @@ from spatial_vlm_ros.perception.supports import split_by_supports
 from spatial_vlm_ros.perception.walls import Walls
 
 _LEVEL = 0.85  # cosine to the vertical from which a surface is level
-_REACH = 3  # grid cells to either side over which a normal is measured,
-_REACH_DOWN = 3
+_REACH = 3  # grid cells to either side over which a normal is measured
 _WINDOW = (5, 3)  # columns and rows averaged
 _BRIDGE = 0.02  # share of the range by which the two sides of a bridged hole may differ
 _UPRIGHT = 0.5  # sine of the same angle for upright surfaces
@@ -116,17 +115,17 @@ def surface_normals(
     Where it is not linear, at edges and creases, there is no normal. ``noise``: (h, w) metres,
     1 sigma of the depth.
     """
-    across, down, camera = _REACH, _REACH_DOWN, points.intrinsics
-    inner = (slice(down, -down), slice(across, -across))
+    step, camera = _REACH, points.intrinsics
+    inner = (slice(step, -step), slice(step, -step))
     inverse = np.divide(1, points.depth, out=np.zeros_like(points.depth), where=points.valid)
     count = cv2.boxFilter(points.valid.astype(np.float32), -1, _WINDOW, normalize=False)
     mean = cv2.boxFilter(inverse, -1, _WINDOW, normalize=False) / np.maximum(count, 1)
     mean[count < 0.4 * _WINDOW[0] * _WINDOW[1]] = np.nan
     middle = mean[inner]
-    left, right = mean[inner[0], : -2 * across], mean[inner[0], 2 * across :]
-    upper, lower = mean[: -2 * down, inner[1]], mean[2 * down :, inner[1]]
+    left, right = mean[inner[0], : -2 * step], mean[inner[0], 2 * step :]
+    upper, lower = mean[: -2 * step, inner[1]], mean[2 * step :, inner[1]]
     bend = np.maximum(np.abs(left + right - 2 * middle), np.abs(upper + lower - 2 * middle))
-    x, y = (right - left) * (camera.fx / 2 / across), (lower - upper) * (camera.fy / 2 / down)
+    x, y = (right - left) * (camera.fx / 2 / step), (lower - upper) * (camera.fy / 2 / step)
     rays = points.rays[inner]
     z = middle - x * rays[..., 0] - y * rays[..., 1]
     with np.errstate(invalid="ignore"):

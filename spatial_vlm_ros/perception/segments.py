@@ -75,8 +75,10 @@ def observations(
             segments.ignored["instance with too few points"] += 1
         else:
             cells_of[segment] = cells
+    if not cells_of:
+        return []
     kept = [cells[:: -(-len(cells) // config.max_points)] for cells in cells_of.values()]
-    every = np.concatenate([np.empty(0, np.int64), *kept])
+    every = np.concatenate(kept)
     noise = sigma(points.depth.reshape(-1)[every], points_config)
     parts = (
         points.at(every),
@@ -85,10 +87,8 @@ def observations(
     )
     ends = np.cumsum([len(cells) for cells in kept])[:-1]
     result: list[Observation] = []
-    for (segment, cells), xyz, weights, rgb in (
-        zip(cells_of.items(), *(np.split(part, ends) for part in parts), strict=True)
-        if cells_of
-        else ()
+    for (segment, cells), xyz, weights, rgb in zip(
+        cells_of.items(), *(np.split(part, ends) for part in parts), strict=True
     ):
         columns = cells % width
         truncated = (

@@ -29,7 +29,8 @@ class CellMemory:
         self.config, self.dimension = config, dimension
         nothing = torch.empty(0, dtype=torch.int64, device=device)
         real = torch.empty(0, dimension + 3, device=device)
-        self._most = int(config.max_megabytes * 1e6 // (4 * dimension + _OTHER_BYTES))
+        self._cell_bytes = 4 * dimension + _OTHER_BYTES
+        self._most = int(config.max_megabytes * 1e6 // self._cell_bytes)
         self._store = CellStore(
             Cells.of_patches(nothing, real[:, :dimension], real[:, dimension:], 0), self._most
         )
@@ -46,7 +47,7 @@ class CellMemory:
     @property
     def bytes_used(self) -> int:
         """Bytes of the cells."""
-        return len(self) * (4 * self.dimension + _OTHER_BYTES)
+        return len(self) * self._cell_bytes
 
     def update(self, triplets: PatchTriplets, stamp_ns: int) -> None:
         """Take in the patches of one image. ``ValueError``: unusable; nothing has changed then."""
@@ -60,7 +61,7 @@ class CellMemory:
             raise ValueError("the image has features that are not finite")
         room = self._most - len(new)
         if room < self.config.budget:
-            needed = (self.config.budget + len(new)) * (4 * self.dimension + _OTHER_BYTES) / 1e6
+            needed = (self.config.budget + len(new)) * self._cell_bytes / 1e6
             raise ValueError(
                 f"{self.config.max_megabytes:g} MB have no room for {self.config.budget} proxies "
                 f"and an image of features {self.dimension} long: raise max_megabytes to "

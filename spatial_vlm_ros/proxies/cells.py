@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from spatial_vlm_ros.proxies.runs import by_owner
+
 
 @dataclass
 class Cells:
@@ -99,9 +101,7 @@ def merged(cells: Cells, owner: Tensor, number: int) -> Cells:
     """
     counts = cells.counts.new_zeros(number).index_add_(0, owner, cells.counts)
     share = (cells.counts / counts[owner]).to(cells.features.dtype)
-    order = torch.argsort(cells.counts, descending=True, stable=True)
-    order = order[torch.argsort(owner[order], stable=True)]
-    starts = torch.searchsorted(owner[order], torch.arange(number, device=owner.device))
+    order, starts = by_owner(owner, number, cells.counts)
 
     def mean(values: Tensor) -> Tensor:
         return embedding_bag(order, values, starts, mode="sum", per_sample_weights=share[order])

@@ -128,10 +128,12 @@ class _Prefixes:
     def pooling(self, nearest: Tensor) -> Pooling:
         """Each patch in the proxy of its group that ``nearest`` (N,) says."""
         used = self.counts[self.slot] > 0
-        proxy = (self.base[self.slot] + nearest)[used]
-        by_proxy = torch.argsort(proxy, stable=True)
+        return self.pooled((self.base[self.slot] + nearest)[used], self.order[used])
+
+    def pooled(self, proxy: Tensor, patches: Tensor) -> Pooling:
+        """Each of the patches (n,) in the proxy (n,) beside it."""
         counts = torch.bincount(proxy, minlength=len(self.proxy_groups))
-        return Pooling(self.proxy_groups, counts, self.order[used][by_proxy])
+        return Pooling(self.proxy_groups, counts, patches[torch.argsort(proxy, stable=True)])
 
 
 def _farthest(work: _Prefixes) -> tuple[list[Tensor], Tensor]:
@@ -147,13 +149,18 @@ def _farthest(work: _Prefixes) -> tuple[list[Tensor], Tensor]:
             seed = work.first_largest(1 / (1 + central), groups)
         else:
             seed = work.first_largest(far[:patches], groups)
-        apart = work.distances(work.points[seed], patches)
-        closer = apart < far[:patches]
-        far[:patches] = torch.where(closer, apart, far[:patches])
-        nearest[:patches][closer] = step
+        _let_nearer(far, nearest, work.distances(work.points[seed], patches), step)
         far[seed], nearest[seed] = -1.0, step  # never a seed again, and its own
         seeds.append(seed)
     return seeds, nearest
+
+
+def _let_nearer(far: Tensor, nearest: Tensor, apart: Tensor, step: int) -> None:
+    """Give those of the first n patches to ``step`` whose distance (n,) is less than ``far``."""
+    n = len(apart)
+    closer = apart < far[:n]
+    far[:n] = torch.where(closer, apart, far[:n])
+    nearest[:n][closer] = step
 
 
 def _reassigned(work: _Prefixes, seeds: list[Tensor], nearest: Tensor) -> Tensor:
@@ -166,9 +173,7 @@ def _reassigned(work: _Prefixes, seeds: list[Tensor], nearest: Tensor) -> Tensor
     nearest = torch.zeros_like(nearest)
     for step, (groups, patches) in enumerate(work.steps):
         apart = work.distances(centres[work.base[:groups] + step], patches)
-        closer = apart < far[:patches]
-        far[:patches] = torch.where(closer, apart, far[:patches])
-        nearest[:patches][closer] = step
+        _let_nearer(far, nearest, apart, step)
     seed = torch.cat(seeds)
     step_of = torch.repeat_interleave(torch.tensor([len(s) for s in seeds])).to(seed.device)
     own = work.base[work.slot[seed]] + step_of
@@ -198,6 +203,4 @@ def _neighbourhoods(work: _Prefixes, seeds: list[Tensor], ratio: float) -> Pooli
         patches_of.append(work.order[near[chosen]])
     proxy = torch.cat(proxies) if proxies else work.order[:0]
     patch = torch.cat(patches_of) if patches_of else work.order[:0]
-    by_proxy = torch.argsort(proxy, stable=True)
-    counts = torch.bincount(proxy, minlength=len(work.proxy_groups))
-    return Pooling(work.proxy_groups, counts, patch[by_proxy])
+    return work.pooled(proxy, patch)

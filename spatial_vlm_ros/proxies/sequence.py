@@ -11,6 +11,7 @@ from torch import Tensor
 from spatial_vlm_ros.config import ProxyConfig
 from spatial_vlm_ros.proxies.allocation import allocate
 from spatial_vlm_ros.proxies.clustering import cluster
+from spatial_vlm_ros.proxies.runs import by_owner
 from spatial_vlm_ros.proxies.serialisation import serialise
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
 
@@ -69,7 +70,5 @@ def _most_frequent(values: Tensor, counts: Tensor, number: int) -> Tensor:
     run = torch.repeat_interleave(counts)
     pairs, frequency = torch.unique(run * max(number, 1) + values, return_counts=True)  # ascending
     owner, value = pairs // max(number, 1), pairs % max(number, 1)
-    best = torch.argsort(frequency, descending=True, stable=True)
-    best = best[torch.argsort(owner[best], stable=True)]
-    starts = torch.searchsorted(owner, torch.arange(len(counts), device=owner.device))
+    best, starts = by_owner(owner, len(counts), frequency)
     return value[best[starts]]

@@ -32,8 +32,8 @@ def serialise(
     """
     if order not in ORDERS:
         raise ValueError(f"order {order!r} is not one of {', '.join(ORDERS)}")
-    if len(points) == 0 or order == "none":
-        return np.argsort(groups, kind="stable") if order == "none" else np.empty(0, np.int64)
+    if order == "none" or len(points) == 0:
+        return np.argsort(groups, kind="stable")
     points = points.astype(np.float64)
     ids, member = np.unique(groups, return_inverse=True)
     total = np.stack([np.bincount(member, axis, len(ids)) for axis in points.T], axis=1)

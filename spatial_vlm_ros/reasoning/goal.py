@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import product
 
 import cv2
 import numpy as np
@@ -30,26 +31,26 @@ def goal_pose(
     robot: SceneObject,
     floor: FloorMap,
     objects: Sequence[SceneObject],
-    beside: SceneObject | None = None,
+    carriers: Sequence[SceneObject] = (),
     among: Cells | None = None,
 ) -> GoalPose | None:
     """A place on seen floor by ``target``, facing it, on its side nearest to the robot.
 
     Outside every box grown by ``ROBOT_RADIUS``, with no wall between it and the object; if
     possible connected to where the robot is, and with known floor within ``ROBOT_RADIUS`` all
-    round, on the way too. None where there is no free floor within ``FAR`` of the object, or of
-    what it is on if that is given as ``beside``; ``among``: only cells of the floor map that are
-    true there.
+    round, on the way too. None where there is no free floor within ``FAR`` of the object, nor of
+    any of the ``carriers`` that it is on, which are tried in turn. ``among``: only cells of the
+    floor map that are true there.
     """
-    beside = beside or target
     free, known = _free(floor, objects)
-    reach = _reach(floor, beside)
-    if among is not None:
-        reach = np.where(among, reach, np.inf)
     x, y = measure.cell_centres(floor)
     from_robot = np.hypot(x - robot.box.x, y - robot.box.y)
-    for allowed in _from_best(free, floor, objects, from_robot):
-        for limit in (NEAR, FAR):
+    choices = _from_best(free, floor, objects, from_robot)
+    for beside in (target, *carriers):
+        reach = _reach(floor, beside)
+        if among is not None:
+            reach = np.where(among, reach, np.inf)
+        for allowed, limit in product(choices, (NEAR, FAR)):
             cells = np.argwhere(allowed & (reach <= limit))
             order = np.argsort(from_robot[tuple(cells.T)], kind="stable")
             for row, column in cells[order]:
@@ -79,13 +80,10 @@ def _free(floor: FloorMap, objects: Sequence[SceneObject]) -> tuple[Cells, Cells
 
 def _from_best(
     free: Cells, floor: FloorMap, objects: Sequence[SceneObject], from_robot: NDArray[np.float64]
-) -> Iterator[Cells]:
+) -> list[Cells]:
     """Cells to choose from, the best first: within the robot's reach, away from walls."""
     roomy = free & _roomy(floor, objects)
-    yield _connected(roomy, from_robot)
-    yield _connected(free, from_robot)
-    yield roomy
-    yield free
+    return [_connected(roomy, from_robot), _connected(free, from_robot), roomy, free]
 
 
 def _roomy(floor: FloorMap, objects: Sequence[SceneObject]) -> Cells:

@@ -26,6 +26,8 @@ _NUMBER = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*(?:(" + ")|(".join(WRITTEN.values()) + r"))?(?![a-z0-9])", re.IGNORECASE
 )
 
+_IN_WORDS = {"a": "1", "an": "1", "half a": "0.5", **{w: str(n) for w, n in NUMBERS.items()}}
+
 
 def convert(value: float, unit: str, wanted: str) -> float:
     """``value`` in another unit of the same kind; as it is where the kinds differ."""
@@ -43,7 +45,7 @@ def read_number(text: str) -> tuple[float, str] | None:
 
 def read_length(words: Sequence[str]) -> float | None:
     """Metres, where exactly these words are a length: "1 point 5 m", "two feet", "a metre"."""
-    number = str({"a": 1, "an": 1, "half a": 0.5, **NUMBERS}.get(" ".join(words[:-1]), ""))
+    number = _IN_WORDS.get(" ".join(words[:-1]), "")
     written = [number, *words[-1:]] if number else words
     found = _NUMBER.fullmatch(" ".join(written).replace(" point ", "."))
     value, unit = _parts(found) if found else (0.0, "")

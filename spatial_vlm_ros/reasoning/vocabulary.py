@@ -179,8 +179,10 @@ ROBOT_RELATIONS: dict[str, tuple[str, ...]] = {
     for side in ("left", "right")
 } | {"front": ("ahead", "ahead of me", "ahead of you", "straight ahead")}
 
+#: Said before the greatest number that will do.
+AT_MOST: tuple[str, ...] = ("at most", "no more than", "within")
 #: Said before a length that is near enough: "within 2 m of".
-WITHIN: tuple[str, ...] = ("within", "less than", "at most", "no more than", "not more than")
+WITHIN: tuple[str, ...] = (*AT_MOST, "less than", "not more than")
 
 #: Said between a noun and what places it; without meaning of their own.
 POSTURE: tuple[str, ...] = (

@@ -12,9 +12,8 @@ from scipy.spatial.distance import cdist
 from spatial_vlm_ros.config import AssociationConfig
 from spatial_vlm_ros.perception.segments import UNNAMED, Observation
 from spatial_vlm_ros.scene.tracked import TrackedObject
-from spatial_vlm_ros.scene.visibility import Visibility
+from spatial_vlm_ros.scene.visibility import FEW, Visibility
 
-_FEW = 8  # fewer agreeing points say nothing
 _SOME = 60  # points are enough to tell a share
 _HELD = 0.5  # share of what the best box holds of a segment that another must hold to own it
 TOUCH = 0.05  # metres between a piece and the rest of its object, at the nearest
@@ -59,13 +58,6 @@ def same_label(a: str, b: str) -> bool:
     return a == b or UNNAMED in (a, b)
 
 
-def cover(visibility: Visibility) -> NDArray[np.float64]:
-    """(n, m) share of each object's visible points that lie on each segment; 0 where too few."""
-    on = visibility.on_segment
-    seen = visibility.surface + visibility.through
-    return np.where(on >= _FEW, on / np.maximum(seen, 1)[:, None], 0.0)
-
-
 def _affinity(
     seen: Sequence[Observation],
     objects: Sequence[TrackedObject],
@@ -77,10 +69,10 @@ def _affinity(
 
     A segment that may show several objects at once is not one whose box holds little of it.
     """
-    affinity = cover(visibility)[:, [item.segment for item in seen]]
+    affinity = visibility.cover[:, [item.segment for item in seen]]
     affinity[affinity < config.min_cover] = 0.0
     for column, item in enumerate(seen if not whole else ()):
-        rows = np.flatnonzero(visibility.on_segment[:, item.segment] >= _FEW).tolist()
+        rows = np.flatnonzero(visibility.on_segment[:, item.segment] >= FEW).tolist()
         if len(rows) > 1 and affinity[:, column].any():
             some = item.points[:: -(-len(item.points) // _SOME)]
             held = [objects[row].box.contains(some, config.depth_margin).mean() for row in rows]

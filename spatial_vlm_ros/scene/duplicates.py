@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from spatial_vlm_ros.perception.segments import UNNAMED
-from spatial_vlm_ros.scene.association import FOOT, cover, same_label
+from spatial_vlm_ros.scene.association import FOOT, same_label
 from spatial_vlm_ros.scene.box import ious
 from spatial_vlm_ros.scene.tracked import TrackedObject
 from spatial_vlm_ros.scene.visibility import Visibility
@@ -53,7 +53,7 @@ class Duplicates:
         without one of the two it is no evidence on a pair.
         """
         self._gone.clear()
-        share = cover(visibility)
+        share = visibility.cover
         area = np.array([item.voxels.area for item in near])
         shown = visibility.on_segment * (area / np.maximum(visibility.sampled, 1))[:, None]
         segment = np.where(share.max(axis=1, initial=0) >= SHOWN, _argmax(share), -1)

@@ -14,7 +14,7 @@ from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.perception.points import PointMap
 from spatial_vlm_ros.perception.segments import Observation, Segments
 from spatial_vlm_ros.perception.walls import Wall
-from spatial_vlm_ros.scene.association import associate, cover
+from spatial_vlm_ros.scene.association import associate
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.contact import Contacts
 from spatial_vlm_ros.scene.duplicates import SHOWN, Duplicates
@@ -157,7 +157,7 @@ class ObjectMemory:
         visibility: Visibility,
     ) -> list[Observation]:
         """The observations without the points of smaller objects that are known to be there."""
-        share, result = cover(visibility), []
+        share, result = visibility.cover, []
         for item, index in zip(seen, found, strict=True):
             volume = (
                 near[index].box.volume if index >= 0 else float(np.prod(np.ptp(item.bounds, 0)))

@@ -34,6 +34,7 @@ class State:
 
     T_fixed_scene: NDArray[np.float64]
     stamp_ns: int
+    revision: int
     T_scene_robot: NDArray[np.float64] | None
     objects: ObjectMemory
     floor: Floor
@@ -64,7 +65,7 @@ def save(folder: Path, state: State, fixed_frame: str) -> None:
         "T_fixed_scene": state.T_fixed_scene.tolist(),
         "T_scene_robot": None if state.T_scene_robot is None else state.T_scene_robot.tolist(),
         "stamp_ns": state.stamp_ns,
-        "revision": state.objects.revision + state.floor.revision,
+        "revision": state.revision,
         "next_id": state.objects.next_id,
         "floor_height": state.floor.height,
         "objects": [_to_json(item) for item in state.objects.objects.values()],
@@ -132,7 +133,7 @@ def _state(content: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig
     floor.cells, floor.heights = arrays["floor_cells"], arrays["floor_heights"]
     floor.height = content["floor_height"]
     objects = ObjectMemory(config)
-    objects.revision, objects.next_id = content["revision"], content["next_id"]
+    objects.next_id = content["next_id"]
     for row in content["objects"]:
         item = _from_json(row, arrays, config)
         if item.id in objects.objects or item.id >= objects.next_id:
@@ -142,6 +143,7 @@ def _state(content: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig
     return State(
         _pose(content["T_fixed_scene"]),
         int(content["stamp_ns"]),
+        int(content["revision"]),
         None if robot is None else _pose(robot),
         objects,
         floor,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from spatial_vlm_ros.perception.points import PointMap, sigma
 from spatial_vlm_ros.perception.segments import SURROUNDINGS, Segments
 from spatial_vlm_ros.scene.tracked import TrackedObject
 from spatial_vlm_ros.scene_frame import inverse
+
+FEW = 8  # fewer agreeing points say nothing
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class Visibility:
     points: NDArray[np.float32]
     owners: NDArray[np.int64]
     segments: NDArray[np.int32]
+
+    @cached_property
+    def cover(self) -> NDArray[np.float64]:
+        """(n, m) share of each object's visible points that are on each segment; 0 for too few."""
+        on, seen = self.on_segment, self.surface + self.through
+        share = np.where(on >= FEW, on / np.maximum(seen, 1)[:, None], 0.0)
+        share.setflags(write=False)
+        return share
 
 
 def look_up(

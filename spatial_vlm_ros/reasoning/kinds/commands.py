@@ -33,9 +33,7 @@ def go(asked: Asked) -> Answer:
         raise Unclear(f"I know {describe.name(item)}, but I have seen no floor to drive on.")
     side = asked.gaps.get("side")
     among = _cells_on_side(side, item, floor, view) if side else None
-    beside = (item, *view.carriers(item))
-    goals = (goal_pose(item, view.robot, floor, view.objects, by, among) for by in beside)
-    goal = next((goal for goal in goals if goal), None)
+    goal = goal_pose(item, view.robot, floor, view.objects, view.carriers(item), among)
     where = f"{relate.PHRASES[side]} " if side else "to "
     if goal is None:
         there = f"within {FAR:.1f} m {f'{where}it' if side else 'of it'}"

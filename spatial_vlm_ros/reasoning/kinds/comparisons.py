@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.reasoning import describe, measure, ranking, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
-from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, phrase_text, reply
+from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, phrase_text, reply, yes_no
 from spatial_vlm_ros.reasoning.phrase import ROBOT, NounPhrase
 from spatial_vlm_ros.reasoning.resolve import Found
 from spatial_vlm_ros.reasoning.view import Unclear
@@ -47,12 +47,10 @@ def closer_than(asked: Asked) -> Answer:
     values = np.array([measure.gap(f.objects[0], anchor.objects[0]) for f in (a, b)])
     true = asked.gaps["near"] * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), "distance")
-    text = f"{'Yes' if true else 'No'}: {describe.name(a.objects[0])} is "
-    text += f"{describe.metres(values[0])} from {describe.name(anchor.objects[0])}, "
-    text += (
-        f"{describe.name(b.objects[0])} {describe.metres(values[1])}.{describe.almost(sureness)}"
-    )
-    return _yes_no("closer", true, text, [a, b, anchor], sureness)
+    why = f"{describe.name(a.objects[0])} is "
+    why += f"{describe.metres(values[0])} from {describe.name(anchor.objects[0])}, "
+    why += f"{describe.name(b.objects[0])} {describe.metres(values[1])}.{describe.almost(sureness)}"
+    return _of_two("closer", true, why, [a, b, anchor], sureness)
 
 
 def larger(asked: Asked) -> Answer:
@@ -78,8 +76,8 @@ def larger_than(asked: Asked) -> Answer:
     true = sign * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), measured)
     phrases = (asked.gaps["a"][0], asked.gaps["b"][0])
-    text = f"{'Yes' if true else 'No'}: {measured} {_sizes(phrases, values, measured)}."
-    return _yes_no("compare", true, text + describe.almost(sureness), [a, b], sureness)
+    why = f"{measured} {_sizes(phrases, values, measured)}.{describe.almost(sureness)}"
+    return _of_two("compare", true, why, [a, b], sureness)
 
 
 def _sizes(phrases: Sequence[NounPhrase], values: NDArray[np.float64], measured: str) -> str:
@@ -88,9 +86,9 @@ def _sizes(phrases: Sequence[NounPhrase], values: NDArray[np.float64], measured:
     return ", ".join(said)
 
 
-def _yes_no(kind: str, true: bool, text: str, based_on: Sequence[Found], sureness: float) -> Answer:
-    value, objects = "yes" if true else "no", [f.objects[0] for f in based_on[:2]]
-    return reply(kind, text, value, objects=objects, based_on=based_on, sureness=sureness)
+def _of_two(kind: str, true: bool, why: str, based_on: Sequence[Found], sureness: float) -> Answer:
+    objects = [f.objects[0] for f in based_on[:2]]
+    return yes_no(kind, true, why, objects=objects, based_on=based_on, sureness=sureness)
 
 
 def _meant(readings: Sequence[NounPhrase], asked: Asked) -> Found:
@@ -157,9 +155,9 @@ def before(asked: Asked) -> Answer:
         raise Unclear("Both appeared in the same image.")
     true = (stamp_a < stamp_b) == (asked.gaps["when"] == "first")
     seconds = abs(stamp_a - stamp_b) / 1e9
-    text = f"{'Yes' if true else 'No'}: {describe.name(a.objects[0])} appeared {seconds:.1f} s "
-    text += f"{'before' if stamp_a < stamp_b else 'after'} {describe.name(b.objects[0])}."
-    return _yes_no("appearance", true, text, [a, b], 1.0)
+    why = f"{describe.name(a.objects[0])} appeared {seconds:.1f} s "
+    why += f"{'before' if stamp_a < stamp_b else 'after'} {describe.name(b.objects[0])}."
+    return _of_two("appearance", true, why, [a, b], 1.0)
 
 
 _OF = (

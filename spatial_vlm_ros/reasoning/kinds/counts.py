@@ -6,7 +6,7 @@ import operator
 
 from spatial_vlm_ros.reasoning import describe, resolve
 from spatial_vlm_ros.reasoning.answer import Answer
-from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
+from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply, yes_no
 from spatial_vlm_ros.reasoning.resolve import Found
 from spatial_vlm_ros.reasoning.view import Unclear
 
@@ -47,10 +47,8 @@ def outnumber(asked: Asked) -> Answer:
     numbers = len(these.objects), len(those.objects)
     true = asked.gaps["how"](*numbers)
     said = [describe.counted(n, asked.gaps[k][0].name) for n, k in zip(numbers, "ab", strict=True)]
-    text = f"{'Yes' if true else 'No'}: {describe.joined(said)}."
-    objects = (*these.objects, *those.objects)
-    value = "yes" if true else "no"
-    return reply("count", text, value, objects=objects, based_on=[these, those])
+    why, objects = f"{describe.joined(said)}.", (*these.objects, *those.objects)
+    return yes_no("count", true, why, objects=objects, based_on=[these, those])
 
 
 def _named(found: Found) -> str:

@@ -60,7 +60,7 @@ TABLES: dict[str, dict[str, Any]] = {
         **dict.fromkeys(("more than", "over"), operator.gt),
         **dict.fromkeys(("fewer than", "less than", "under"), operator.lt),
         "at least": operator.ge,
-        **dict.fromkeys(("at most", "no more than", "within"), operator.le),
+        **dict.fromkeys(v.AT_MOST, operator.le),
         **dict.fromkeys(("exactly", "only", "just"), operator.eq),
     },
     "outnumber": {
@@ -144,6 +144,20 @@ def reply(
         goal=goal,
         confidence=round(confidence * sureness, 4),
     )
+
+
+def yes_no(
+    kind: str,
+    true: bool,
+    why: str,
+    *,
+    objects: Iterable[SceneObject],
+    based_on: Iterable[Found],
+    sureness: float = 1.0,
+) -> Answer:
+    """:func:`reply` of a question that is answered yes or no, with the facts that say why."""
+    text, value = f"{'Yes' if true else 'No'}: {why}", "yes" if true else "no"
+    return reply(kind, text, value, objects=objects, based_on=based_on, sureness=sureness)
 
 
 def phrase_text(phrase: NounPhrase) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from spatial_vlm_ros.reasoning import describe, measure, resolve, units
 from spatial_vlm_ros.reasoning.answer import Answer
-from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
+from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply, yes_no
 from spatial_vlm_ros.reasoning.phrase import ROBOT
 from spatial_vlm_ros.reasoning.resolve import Found
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear
@@ -96,10 +96,9 @@ def limit(asked: Asked) -> Answer:
         value = measure.gap(item, other)
         true = asked.gaps["bound"](value, wanted)
         said = f"the distance from {describe.name(item)} to {describe.name(other)}"
-    text = f"{'Yes' if true else 'No'}: {said} is {describe.metres(value)}."
+    why = f"{said} is {describe.metres(value)}."
     sureness = 0.5 if abs(value - wanted) < measure.CLOSE_M else 1.0
-    yes_no = "yes" if true else "no"
-    return reply("compare", text, yes_no, objects=[item], based_on=found, sureness=sureness)
+    return yes_no("compare", true, why, objects=[item], based_on=found, sureness=sureness)
 
 
 KINDS = (
