@@ -59,15 +59,17 @@ setup: $(VENV)/.ready
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Resolve the exact versions again from what setup.py declares; numpy 2.5 has left Python 3.11.
-# torch's CUDA libraries are not locked: pip adds those that the build it finds asks for.
+# Resolve what setup.py declares to exact versions, of which those that still do are kept; all are
+# renewed with UPGRADE=--upgrade. numpy 2.5 has left Python 3.11. torch's CUDA libraries are not
+# locked: pip adds those that the build it finds asks for.
 lock: setup
 	$(ENTER) pip install --quiet uv
-	$(ENTER) set -o pipefail; for distro in jazzy kilted; do uv pip compile setup.py \
-	  --extra simulation --extra dev --extra $$distro --universal --python-version 3.10 --upgrade \
-	  --constraint <(echo "numpy<2.5") --no-header --no-annotate --quiet \
-	  | grep -vE '^(nvidia-|cuda-|triton)' > build/$$distro.lock \
-	  && mv build/$$distro.lock requirements/$$distro.lock || exit 1; done
+	$(ENTER) for distro in jazzy kilted; do cp requirements/$$distro.lock build/ \
+	  && uv pip compile setup.py --extra simulation --extra dev --extra $$distro $(UPGRADE) \
+	  --universal --python-version 3.10 --constraint <(echo "numpy<2.5") --no-header \
+	  --no-annotate --quiet --output-file build/$$distro.lock \
+	  && grep -vE '^(nvidia-|cuda-|triton)' build/$$distro.lock > requirements/$$distro.lock \
+	  || exit 1; done
 
 $(VENV)/.$(FLAVOUR):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \

@@ -56,6 +56,7 @@ setup(
         "scipy>=1.10",
         "torch>=2.4",
         "tqdm>=4.60",
+        "transformers>=5.0",
     ],
     extras_require={
         "simulation": ["embreex>=4.4", "shapely>=2.1", "trimesh>=4.0"],
@@ -65,6 +66,7 @@ setup(
             "onnxruntime>=1.17",
             "pytest>=8.0,<9",
             "ruff>=0.12",
+            "scikit-learn>=1.4",
         ],
         "jazzy": [f"ros-jazzy-{wheel}" for wheel in ROS_WHEELS] + BUILD_TOOLS,
         "kilted": [f"ros-kilted-{wheel}" for wheel in [*ROS_WHEELS, "ament-cmake-ros-core"]]

@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--up", default="z", help="axis of the fixed frame that points up, e.g. --up=-y (default z)"
     )
+    run.add_argument(
+        "--encoder",
+        default="descriptors",
+        help="features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint "
+        "(default descriptors)",
+    )
     topics = run.add_argument_group("topics of a bag, where their names and types leave a doubt")
     for name in TOPICS:
         topics.add_argument(f"--{name.replace('_', '-')}", metavar="TOPIC")
@@ -95,6 +101,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from spatial_vlm_ros.config import EncoderConfig
     from spatial_vlm_ros.offline import map_recording
 
     map_recording(
@@ -102,6 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.output,
         arguments.frames,
         arguments.up,
+        EncoderConfig(arguments.encoder),
         instances=arguments.instances,
         fixed_frame=arguments.fixed_frame,
         **{name: getattr(arguments, name) for name in TOPICS},

@@ -159,6 +159,9 @@ class ProxyConfig:
         low=0.0,
         high=10.0,
     )
+    upsample: int = setting(
+        2, "Feature maps are made this many times finer, bilinear (Table 4)", low=1, high=4
+    )
     order: str = setting(
         "bfs", "How groups follow each other", choices=("bfs", "dfs_mst", "greedy", "none")
     )
@@ -169,6 +172,48 @@ class ProxyConfig:
         0.25, "Share by which a group must change before it is clustered anew", low=0.0
     )
     max_megabytes: float = setting(64.0, "Cap on all cells", low=0.01)
+    keyframe_distance: float = setting(
+        0.2, "An image is used when the camera has moved this far since the last one", low=0.0
+    )
+    keyframe_angle: float = setting(15.0, "or has turned by so many degrees", low=0.0, high=180.0)
+    keyframe_period: float = setting(
+        1.0, "or, once in so many seconds, when it shows an object that has no proxies", low=0.0
+    )
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The vision encoder whose features the proxies are made of."""
+
+    checkpoint: str = setting(
+        "descriptors",
+        "descriptors: colours and edges, without weights; none: no proxies; else a folder or hub "
+        "name of a Qwen2.5-VL checkpoint",
+        read_only=True,
+    )
+    device: str = setting(
+        "auto",
+        "Where it runs: auto (a GPU where there is one), cpu, cuda, cuda:1 ...",
+        read_only=True,
+    )
+    dtype: str = setting(
+        "auto",
+        "Type of its weights; auto: bfloat16 on a GPU, float32 on a CPU",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        read_only=True,
+    )
+    threads: int = setting(
+        1,
+        "CPU threads of torch; more speed up a checkpoint on the CPU, and cost all else that runs "
+        "there, since they wait for each other busily",
+        low=1,
+        read_only=True,
+    )
+    pixels: int = setting(
+        16 * 22 * 28**2,
+        "An image is made smaller when it has more pixels than this; 640x480 gets 16x21 cells",
+        low=56 * 56,
+    )
 
 
 @dataclass(frozen=True)
@@ -194,3 +239,5 @@ class MemoryConfig:
     box: BoxConfig = field(default_factory=BoxConfig)
     lifecycle: LifecycleConfig = field(default_factory=LifecycleConfig)
     floor: FloorConfig = field(default_factory=FloorConfig)
+    proxies: ProxyConfig = field(default_factory=ProxyConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.perception.detections import from_detections
 from spatial_vlm_ros.perception.geometric import GeometricSegmenter
+from spatial_vlm_ros.perception.groups import groups_of
 from spatial_vlm_ros.perception.labels import from_labels
 from spatial_vlm_ros.perception.points import PointMap, unproject
 from spatial_vlm_ros.perception.segments import Segments, observations
@@ -27,6 +29,10 @@ from spatial_vlm_ros.scene.object_memory import ObjectMemory
 from spatial_vlm_ros.scene.relations import relations
 from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
 from spatial_vlm_ros.settings import check
+
+if TYPE_CHECKING:  # they need torch, which takes seconds and a memory without proxies does not
+    from spatial_vlm_ros.proxies.scene_proxies import SceneProxies, View
+    from spatial_vlm_ros.proxies.triplets import PatchTriplets
 
 
 @dataclass(frozen=True)
@@ -41,21 +47,26 @@ class _Derived:
 
 
 class SpatialMemory:
-    """Objects, floor and their relations, kept up to date frame by frame.
+    """Objects, floor, their relations, and proxies if wanted, kept up to date frame by frame.
 
     Everything inside is in the scene frame, fixed at the first accepted camera pose.
     T_fixed_scene: (4, 4), None until then. timings_ms: the last frame's parts. ignored: what
     frames contained and could not be used, counted by reason.
     """
 
-    def __init__(self, config: MemoryConfig | None = None) -> None:
+    def __init__(
+        self, config: MemoryConfig | None = None, proxies: SceneProxies | None = None
+    ) -> None:
         self.config = config or MemoryConfig()
         check(self.config)
+        self.proxies = proxies
         self._start(revision=1)
 
     def reset(self) -> None:
         """Forget everything, the scene frame too."""
         self._start(self.revision + 1)
+        if self.proxies is not None:
+            self.proxies.reset()
 
     def _start(self, revision: int) -> None:
         self._first_revision = revision  # the objects' and the floor's count on from it
@@ -92,12 +103,29 @@ class SpatialMemory:
             seen = observations(segments, points, self.config.segmentation, self.config.points)
         with self._timed("objects"):
             walls = self._geometric.walls.found
-            self._objects.update(seen, points, segments, self._floor.height, walls, frame.stamp_ns)
+            shown = self._objects.update(
+                seen, points, segments, self._floor.height, walls, frame.stamp_ns
+            )
         self.ignored += segments.ignored
         self._T_scene_robot = level_frame(T_scene_camera)
         self._T_scene_robot.setflags(write=False)
         self._stamp_ns = frame.stamp_ns
         self._graph = None
+        if self.proxies is not None:
+            with self._timed("keyframe"):
+                self._offer(self.proxies, frame, points, segments, shown)
+
+    def encode_keyframe(self) -> None:
+        """Encode the frame that waits for it, if one does, and take it in."""
+        view = self.proxies.take() if self.proxies is not None else None
+        if self.proxies is not None and view is not None:
+            self.add_patches(view, self.proxies.encode(view))
+
+    def add_patches(self, view: View, patches: PatchTriplets) -> None:
+        """Take in a keyframe that has been encoded. ``ValueError``: it does not fit the others."""
+        if self.proxies is None:
+            raise ValueError("this memory makes no proxies: give it some to begin with")
+        self.proxies.absorb(view, patches, self._present)
 
     def graph(self) -> SceneGraph:
         """What is known now, as immutable data."""
@@ -109,9 +137,14 @@ class SpatialMemory:
         """Forget one object. ``KeyError`` when there is none of this id."""
         self._objects.remove(object_id)
         self._graph = None
+        if self.proxies is not None:
+            self.proxies.follow(self._present)
 
     def save(self, folder: Path, fixed_frame: str) -> None:
-        """Write scene.json and points.npz to ``folder``. ``ValueError`` before the first frame."""
+        """Write scene.json, points.npz and, if there are, proxies.safetensors to ``folder``.
+
+        ``ValueError`` before the first frame.
+        """
         if self.T_fixed_scene is None:
             raise ValueError("nothing to save: no frame has been taken in")
         state = store.State(
@@ -123,20 +156,27 @@ class SpatialMemory:
             self._floor,
             self._geometric.walls.found,
         )
-        store.save(folder, state, fixed_frame)
+        proxies = None
+        if self.proxies is not None:
+            proxies = self.proxies.packed(state.name)
+        store.save(folder, state, fixed_frame, proxies)
 
-    def load(self, folder: Path, fixed_frame: str) -> None:
-        """Replace everything by what was saved.
+    def load(self, folder: Path, fixed_frame: str) -> str:
+        """Replace everything by what was saved; empty, or why there are no proxies among it.
 
         ``ValueError`` says what is wrong with the files or that they are of another fixed frame;
         the memory is then unchanged.
         """
         state = store.load(folder, self.config, fixed_frame)
+        without = ""
+        if self.proxies is not None:
+            without = self.proxies.restore(folder / store.PROXIES, state.name)
         self._start(self.revision + 1 + state.revision)
         self.T_fixed_scene, self._stamp_ns = state.T_fixed_scene, state.stamp_ns
         self._T_scene_robot = state.T_scene_robot
         self._objects, self._floor = state.objects, state.floor
         self._geometric.walls.found = state.walls
+        return without
 
     @property
     def revision(self) -> int:
@@ -165,6 +205,27 @@ class SpatialMemory:
         if frame.detections is not None and config.instances == "detections":
             return from_detections(frame.detections, points, shapes.ids, config)
         return shapes
+
+    def _offer(
+        self,
+        proxies: SceneProxies,
+        frame: Frame,
+        points: PointMap,
+        segments: Segments,
+        shown: dict[int, int],
+    ) -> None:
+        """Let the proxies follow the objects, and have the frame encoded if it is a keyframe."""
+        seen = [self._objects.part_of(object_id) for object_id in shown.values()]
+        there = [item.id for item in seen if item and item.state is ObjectState.CONFIRMED]
+        proxies.follow(self._present)
+        if proxies.wants(points.T_scene_camera, frame.stamp_ns, there):
+            groups = groups_of(segments, shown, points, self._floor.height)
+            proxies.offer(frame.rgb, points, groups, frame.stamp_ns)
+
+    def _present(self, object_id: int) -> int | None:
+        """What that object is part of now, None when it is not there any more."""
+        item = self._objects.part_of(object_id)
+        return None if item is None or item.state is ObjectState.MISSING else item.id
 
     def _snapshot(self) -> SceneGraph:
         objects = tuple(item.snapshot() for item in self._objects.objects.values())

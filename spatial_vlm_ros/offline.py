@@ -11,25 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from spatial_vlm_ros.config import MemoryConfig
-from spatial_vlm_ros.drawing import Album, save_picture, top_down
+from spatial_vlm_ros.config import EncoderConfig, MemoryConfig
+from spatial_vlm_ros.drawing import Album, proxies_above, save_picture, top_down
 from spatial_vlm_ros.memory import SpatialMemory
+from spatial_vlm_ros.proxies.opening import open_proxies
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.scene_frame import inverse
 from spatial_vlm_ros.sources import open_source
 
 
 def map_recording(
-    path: Path, output: Path, limit: int | None = None, up: str = "z", **names: str | None
+    path: Path,
+    output: Path,
+    limit: int | None = None,
+    up: str = "z",
+    encoder: EncoderConfig | None = None,
+    **names: str | None,
 ) -> None:
-    """Map ``path``, write scene.json, scene.png and overlay.png to ``output``, print the objects.
+    """Map ``path``, write the scene and pictures of it to ``output``, print the objects.
 
     ``names`` are those of :func:`spatial_vlm_ros.sources.open_source`; at most ``limit`` frames
-    are used; ``up`` is the axis of the fixed frame that points up. ``ValueError`` says why no
-    frame could be used.
+    are used; ``up`` is the axis of the fixed frame that points up; ``encoder`` makes the features
+    of the proxies. ``ValueError`` says why no frame could be used.
     """
     source = open_source(path, **names)
-    memory = SpatialMemory(MemoryConfig(instances=source.instances, up=up))
+    config = MemoryConfig(instances=source.instances, up=up, encoder=encoder or EncoderConfig())
+    memory = SpatialMemory(config, open_proxies(config))
     path_fixed: list[NDArray[np.float64]] = []
     times_ms: list[float] = []
     refused: Counter[str] = Counter()
@@ -39,6 +46,7 @@ def map_recording(
         start = time.perf_counter()
         try:
             memory.observe(frame)
+            memory.encode_keyframe()
         except ValueError as reason:
             refused[str(reason)] += 1
             continue
@@ -57,7 +65,16 @@ def map_recording(
     memory.save(output, source.fixed_frame)
     save_picture(output / "scene.png", top_down(scene, path_scene))
     save_picture(output / "overlay.png", album.best_overlay(scene.present(), T_scene_fixed))
+    if memory.proxies is not None:
+        sequence = memory.proxies.sequence()
+        points, groups = sequence.points_scene.numpy(force=True), sequence.groups.numpy(force=True)
+        save_picture(output / "proxies.png", proxies_above(scene, points, groups))
     print_objects(scene)
+    if memory.proxies is not None:
+        print(
+            f"{len(sequence)} proxies of {len(set(groups.tolist()))} groups, features of "
+            f"{memory.proxies.encoder.name}"
+        )
     median, p95 = np.percentile(times_ms, [50, 95]).tolist()
     print(
         f"{len(times_ms)} frames used, {median:.1f} ms a frame (median), {p95:.1f} ms (95 %), "

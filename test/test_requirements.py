@@ -12,7 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-DISTRIBUTIONS = {"cv2": "opencv-python-headless"}  # the others are called as they are imported
+# The others are called as they are imported.
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn"}
 ROS = {
     "ament_index_python",
     "builtin_interfaces",

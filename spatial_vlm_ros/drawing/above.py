@@ -27,7 +27,7 @@ Y_AXIS: Colour = (44, 160, 44)
 MARGIN_PX = 60
 
 
-class _Sheet:
+class Sheet:
     """A picture seen from above: scene x to the right, y up, one scale for both."""
 
     def __init__(self, low: NDArray[np.float64], high: NDArray[np.float64], long_side: int) -> None:
@@ -44,6 +44,15 @@ class _Sheet:
         return np.round(placed).astype(np.int32)
 
 
+def ground(scene: SceneGraph, path: NDArray[np.float64], long_side: int = 1400) -> Sheet:
+    """The sheet that holds the scene and a path (n, 2), with the floor seen and a grid on it."""
+    sheet = Sheet(*_extent(scene, path), long_side)
+    if scene.floor is not None:
+        _draw_floor(sheet, scene.floor)
+    _draw_grid(sheet)
+    return sheet
+
+
 def top_down(
     scene: SceneGraph, path_scene: NDArray[np.float64] | None = None, long_side: int = 1400
 ) -> NDArray[np.uint8]:
@@ -53,11 +62,7 @@ def top_down(
     that are missing or tentative are outlined in grey.
     """
     path = np.zeros((0, 2)) if path_scene is None else np.asarray(path_scene, float)[:, :2]
-    low, high = _extent(scene, path)
-    sheet = _Sheet(low, high, long_side)
-    if scene.floor is not None:
-        _draw_floor(sheet, scene.floor)
-    _draw_grid(sheet)
+    sheet = ground(scene, path, long_side)
     if len(path) > 1:
         cv2.polylines(sheet.image, [sheet.px(path)], False, PATH, 2, cv2.LINE_AA)
     by_height = sorted(scene.objects, key=lambda o: o.box.z + o.box.height / 2)
@@ -69,7 +74,7 @@ def top_down(
     present = [o for o in by_height if o.state is ObjectState.CONFIRMED]
     draw_names(sheet.image, [(object_name(o), sheet.px(o.box.center[:2]), object_colour(o.id))
                               for o in present])  # fmt: skip
-    _draw_scale_bar(sheet, f"{len(present)} objects")
+    draw_scale_bar(sheet, f"{len(present)} objects")
     return sheet.image
 
 
@@ -88,7 +93,7 @@ def _extent(
     return points.min(axis=0), points.max(axis=0)
 
 
-def _draw_floor(sheet: _Sheet, floor: FloorMap) -> None:
+def _draw_floor(sheet: Sheet, floor: FloorMap) -> None:
     columns, rows = np.meshgrid(np.arange(sheet.width), np.arange(sheet.height))
     x = (columns - MARGIN_PX) / sheet.scale + sheet.low[0]
     y = (sheet.height - rows - MARGIN_PX) / sheet.scale + sheet.low[1]
@@ -101,7 +106,7 @@ def _draw_floor(sheet: _Sheet, floor: FloorMap) -> None:
     sheet.image[seen] = FLOOR
 
 
-def _draw_grid(sheet: _Sheet) -> None:
+def _draw_grid(sheet: Sheet) -> None:
     """One line a metre."""
     last = sheet.low + np.array([sheet.width, sheet.height]) / sheet.scale
     for x in range(int(np.floor(sheet.low[0])) - 1, int(last[0]) + 1):
@@ -112,7 +117,7 @@ def _draw_grid(sheet: _Sheet) -> None:
         cv2.line(sheet.image, (0, row), (sheet.width, row), GRID, 1)
 
 
-def _draw_footprint(sheet: _Sheet, item: SceneObject) -> None:
+def _draw_footprint(sheet: Sheet, item: SceneObject) -> None:
     outline = sheet.px(item.box.corners_bev())
     if item.state is not ObjectState.CONFIRMED:
         cv2.polylines(sheet.image, [outline], True, GREY, 1, cv2.LINE_AA)
@@ -123,7 +128,7 @@ def _draw_footprint(sheet: _Sheet, item: SceneObject) -> None:
     cv2.polylines(sheet.image, [outline], True, colour, 2, cv2.LINE_AA)
 
 
-def _draw_axes(sheet: _Sheet) -> None:
+def _draw_axes(sheet: Sheet) -> None:
     """The scene frame's own axes, half a metre each, at its origin."""
     origin = sheet.px(np.zeros(2))
     for direction, colour, name in (((0.5, 0.0), X_AXIS, "x"), ((0.0, 0.5), Y_AXIS, "y")):
@@ -133,7 +138,7 @@ def _draw_axes(sheet: _Sheet) -> None:
                     cv2.LINE_AA)  # fmt: skip
 
 
-def _draw_robot(sheet: _Sheet, T_scene_robot: NDArray[np.float64]) -> None:
+def _draw_robot(sheet: Sheet, T_scene_robot: NDArray[np.float64]) -> None:
     """A dart that points where the camera looks."""
     dart = np.array([[0.28, 0.0], [-0.16, 0.15], [-0.08, 0.0], [-0.16, -0.15]])
     placed = dart @ T_scene_robot[:2, :2].T + T_scene_robot[:2, 3]
@@ -141,7 +146,8 @@ def _draw_robot(sheet: _Sheet, T_scene_robot: NDArray[np.float64]) -> None:
     cv2.polylines(sheet.image, [sheet.px(placed)], True, PAPER, 1, cv2.LINE_AA)
 
 
-def _draw_scale_bar(sheet: _Sheet, note: str) -> None:
+def draw_scale_bar(sheet: Sheet, note: str) -> None:
+    """How long a metre is, and a note beside it."""
     left, row = 20, sheet.height - 20
     right = left + round(sheet.scale)
     cv2.line(sheet.image, (left, row), (right, row), INK, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -20,6 +20,9 @@ from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene import graph as core
 from spatial_vlm_ros.scene.box import Box
+
+if TYPE_CHECKING:  # needs torch
+    from spatial_vlm_ros.proxies.sequence import ProxySequence
 
 
 def time_message(stamp: int) -> Time:
@@ -208,6 +211,28 @@ def _floor_from(message: OccupancyGrid) -> core.FloorMap:
     seen = np.frombuffer(message.data, np.int8).reshape(info.height, info.width) == 0
     # The resolution travels as a 32-bit float; six digits are its own precision.
     return core.FloorMap(origin.x, origin.y, origin.z, round(info.resolution, 6), seen)
+
+
+# -- proxies ---------------------------------------------------------------------------------
+
+
+def proxies_message(
+    sequence: ProxySequence, revision: int, encoder: str, stamp: int, frame: str
+) -> ros.ProxySequence:
+    """Proxies in the order in which they are read; background has object id 0."""
+    features = sequence.features.cpu().half().numpy().astype("<f2")
+    points = sequence.points_scene.cpu().numpy().astype(np.float32)
+    ids = sequence.groups.clamp(min=0).cpu().numpy().astype(np.uint32)
+    return ros.ProxySequence(
+        header=header(stamp, frame),
+        revision=revision,
+        count=len(sequence),
+        dimension=features.shape[1],
+        features=array.array("B", features.tobytes()),
+        points=array.array("f", points.tobytes()),
+        object_ids=array.array("I", ids.tobytes()),
+        encoder=encoder,
+    )
 
 
 # -- answers ---------------------------------------------------------------------------------

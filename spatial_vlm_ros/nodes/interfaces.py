@@ -13,7 +13,7 @@ try:
     )
 
     from spatial_vlm_msgs.action import Ask
-    from spatial_vlm_msgs.msg import LocalCogMap, Object3D, Relation, SceneGraph
+    from spatial_vlm_msgs.msg import LocalCogMap, Object3D, ProxySequence, Relation, SceneGraph
     from spatial_vlm_msgs.srv import LoadScene, QueryObjects, RemoveObject, SaveScene
 except ImportError as error:
     raise SystemExit(
@@ -32,6 +32,7 @@ __all__ = [
     "LocalCogMap",
     "Object3D",
     "ObjectHypothesisWithPose",
+    "ProxySequence",
     "QueryObjects",
     "Relation",
     "RemoveObject",

@@ -89,10 +89,11 @@ class MapServices:
     def _load(self, request: Any, response: Any) -> Any:
         folder = _folder(request.path)
         with self._lock:
-            self._memory.load(folder, self._config.fixed_frame)
+            without = self._memory.load(folder, self._config.fixed_frame)
             count = len(self._memory.graph().objects)
         self._changed()
-        return _done(response, f"read {count} objects from {folder}")
+        note = f"; no proxies: {without}" if without else ""
+        return _done(response, f"read {count} objects from {folder}{note}")
 
     def _remove(self, request: Any, response: Any) -> Any:
         with self._lock:

@@ -1,7 +1,7 @@
 """The mapper: camera topics and TF in; objects and scene graph out.
 
 Callbacks only hand messages to the assembler. One worker thread takes complete frames from it,
-shows them to the memory and publishes what has changed.
+shows them to the memory and publishes what has changed. Another encodes keyframes for the proxies.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
 
@@ -26,7 +27,11 @@ from spatial_vlm_ros.nodes.outputs import Outputs
 from spatial_vlm_ros.nodes.parameters import Parameters
 from spatial_vlm_ros.nodes.transforms import Transforms
 from spatial_vlm_ros.nodes.watchdog import Watchdog
+from spatial_vlm_ros.proxies.opening import open_proxies
 from spatial_vlm_ros.tf import tf2
+
+if TYPE_CHECKING:
+    from spatial_vlm_ros.nodes.encoding import Encoding
 
 _TICK_S = 0.01  # how often frames that wait for a transform are looked at again
 _IDLE_S = 0.5
@@ -41,7 +46,7 @@ class Mapper(ManagedNode):
             self,
             MapperConfig,
             locked=lambda: self.state != "unconfigured",
-            live=("clock_jump", "objects_period", "graph_period"),
+            live=("clock_jump", "objects_period", "graph_period", "proxies_period"),
         )
         self._broadcaster = tf2.StaticTransformBroadcaster(self)
         self._lock = threading.Lock()  # of the memory and of what is to be published
@@ -53,7 +58,9 @@ class Mapper(ManagedNode):
     def configure(self) -> None:
         """Make the memory, what it is fed through, and what it is seen through."""
         config = self._config = self._settings.config()
-        self._memory = SpatialMemory(config)
+        self._proxies = open_proxies(config)
+        self._memory = SpatialMemory(config, self._proxies)
+        self._encoding: Encoding | None = None
         self._enabled, self._epoch = True, 0
         self._accepted, self._refused = 0, Counter[str]()
         self._problems: list[str] = []
@@ -78,6 +85,10 @@ class Mapper(ManagedNode):
         )
         self._watch = self.steady_timer(self._config.watchdog_period, self._look_for_problems)
         self._stop.clear()
+        if self._proxies is not None:
+            from spatial_vlm_ros.nodes.encoding import Encoding  # torch, not without proxies
+
+            self._encoding = Encoding(self, self._memory, self._proxies, self._lock, self._wake.set)
         self._worker = threading.Thread(target=self._work, name="mapping", daemon=True)
         self._worker.start()
 
@@ -88,6 +99,8 @@ class Mapper(ManagedNode):
         self._stop.set()
         self._wake.set()
         self._worker.join()
+        if self._encoding is not None:
+            self._encoding.close()
         self._problems, self._topics = [], {}
 
     def cleanup(self) -> None:
@@ -144,6 +157,8 @@ class Mapper(ManagedNode):
                 return
             self._outputs.tie(self._memory.T_fixed_scene, frame.stamp_ns)
             self._outputs.changed()
+        if self._encoding is not None:
+            self._encoding.wake()
         self._accepted += 1
         self._observe_ms.add(1e3 * (time.perf_counter() - start))
         self._latency_ms.add(1e3 * (time.monotonic() - self._assembler.frame_arrived))
@@ -159,7 +174,7 @@ class Mapper(ManagedNode):
 
     def _publish(self) -> None:
         with self._lock:
-            self._outputs.publish(self._memory.graph)
+            self._outputs.publish(self._memory)
 
     def _map_changed(self) -> None:
         """A service altered the map."""
@@ -178,6 +193,8 @@ class Mapper(ManagedNode):
     def _look_for_problems(self) -> None:
         known = {_kind(problem) for problem in self._problems}
         self._problems = self._watchdog.check() if self._enabled else []
+        if self._encoding is not None and self._encoding.problem:
+            self._problems.append(self._encoding.problem)
         for problem in self._problems:
             if _kind(problem) not in known:  # those that last are on /diagnostics
                 self.get_logger().warning(problem)
@@ -211,6 +228,7 @@ class Mapper(ManagedNode):
                 "map revision": str(scene.revision),
                 "objects": str(len(scene.present())),
                 "map bytes": str(size),
+                **(self._encoding.values() if self._encoding is not None else {}),
             }
         return self._map_size
 

@@ -37,6 +37,9 @@ class MapperConfig(MemoryConfig):
     graph_period: float = setting(
         0.5, "Least time between messages on ~/scene_graph [s]", low=0.0, high=60.0
     )
+    proxies_period: float = setting(
+        2.0, "Least time between messages on ~/proxies and ~/proxy_markers [s]", low=0.0, high=600.0
+    )
     watchdog_period: float = setting(
         5.0, "After this long without input it is said what is missing [s]", low=0.5, high=600.0
     )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spatial_vlm_ros.config import ProxyConfig
 from spatial_vlm_ros.proxies.allocation import allocate
-from spatial_vlm_ros.proxies.cells import Cells, CellStore, blended, merged
+from spatial_vlm_ros.proxies.cells import CELL_FIELDS, Cells, CellStore, blended, merged
 from spatial_vlm_ros.proxies.merging import ward
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
 
@@ -48,6 +48,34 @@ class CellMemory:
     def bytes_used(self) -> int:
         """Bytes of the cells."""
         return len(self) * self._cell_bytes
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is kept, by name; see :meth:`restored`."""
+        cells = self.cells
+        radius = sorted(self._radius.items())
+        return {
+            **{f"cells.{name}": getattr(cells, name).cpu() for name in CELL_FIELDS},
+            "radius.groups": torch.tensor([group for group, _ in radius], dtype=torch.int64),
+            "radius.metres": torch.tensor([metres for _, metres in radius], dtype=torch.float64),
+        }
+
+    @classmethod
+    def restored(
+        cls, config: ProxyConfig, state: Mapping[str, Tensor], device: torch.device
+    ) -> CellMemory:
+        """What had this :meth:`state`. ``ValueError``, ``KeyError``: it cannot have."""
+        cells = Cells(*(state[f"cells.{name}"].to(device) for name in CELL_FIELDS))
+        if any(len(getattr(cells, name)) != len(cells) for name in CELL_FIELDS):
+            raise ValueError("cells are not complete")
+        if not all(torch.isfinite(part).all() for part in (cells.features, cells.points)):
+            raise ValueError("cells are not finite")
+        memory = cls(config, cells.features.shape[1], device)
+        memory._store.append(cells)
+        groups, metres = state["radius.groups"].tolist(), state["radius.metres"].tolist()
+        memory._radius = dict(zip(groups, metres, strict=True))
+        if len(memory) > memory._most:
+            memory._shrink(memory._most)
+        return memory
 
     def update(self, triplets: PatchTriplets, stamp_ns: int) -> None:
         """Take in the patches of one image. ``ValueError``: unusable; nothing has changed then."""

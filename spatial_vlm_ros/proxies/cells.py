@@ -46,17 +46,20 @@ class Cells:
 
     def take(self, rows: Tensor | slice) -> Cells:
         """Some rows: copied for indices or a mask, the same memory for a slice."""
-        return Cells(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return Cells(*(getattr(self, name)[rows] for name in CELL_FIELDS))
 
     def put(self, rows: Tensor | slice, cells: Cells) -> None:
         """Overwrite rows."""
-        for f in fields(self):
-            getattr(self, f.name)[rows] = getattr(cells, f.name)
+        for name in CELL_FIELDS:
+            getattr(self, name)[rows] = getattr(cells, name)
 
     @staticmethod
     def concatenate(parts: list[Cells]) -> Cells:
         """All rows of all parts."""
-        return Cells(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Cells)))
+        return Cells(*(torch.cat([getattr(p, name) for p in parts]) for name in CELL_FIELDS))
+
+
+CELL_FIELDS = tuple(field.name for field in fields(Cells))
 
 
 class CellStore:

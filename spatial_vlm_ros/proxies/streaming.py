@@ -39,6 +39,11 @@ class ProxyMemory:
         """Bytes of the cells, at most ``max_megabytes``."""
         return 0 if self._memory is None else self._memory.bytes_used
 
+    @property
+    def groups(self) -> set[int]:
+        """The groups that there are patches of."""
+        return set() if self._memory is None else set(self._memory.cells.groups.tolist())
+
     def update(self, triplets: PatchTriplets, stamp_ns: int) -> None:
         """Take in the patches of one image.
 
@@ -50,6 +55,31 @@ class ProxyMemory:
             memory = CellMemory(self.config, features.shape[1], features.device)
         memory.update(triplets, stamp_ns)
         self._memory = memory
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is kept, by name; see :meth:`restored`. Empty before the first image."""
+        if self._memory is None:
+            return {}
+        return self._memory.state() | {
+            "given": torch.tensor(sorted(self._given.items()), dtype=torch.int64).view(-1, 2),
+            "order": torch.from_numpy(self._order),
+        }
+
+    @classmethod
+    def restored(
+        cls, config: ProxyConfig, state: Mapping[str, Tensor], device: torch.device
+    ) -> ProxyMemory:
+        """What had this :meth:`state`, of the same settings. ``ValueError``, ``KeyError``: it
+        cannot have.
+        """
+        memory = cls(config)
+        if state:
+            memory._memory = CellMemory.restored(config, state, device)
+            memory._given = dict(state["given"].tolist())
+            memory._order = state["order"].numpy()
+            if sorted(memory._order.tolist()) != list(range(sum(memory._given.values()))):
+                raise ValueError("the order is not one of the proxies")
+        return memory
 
     def forget(self, group: int) -> None:
         """Remove a group: its object is gone."""

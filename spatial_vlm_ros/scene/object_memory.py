@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.perception.points import PointMap
@@ -41,6 +39,7 @@ class ObjectMemory:
         self.next_id = 1
         self.revision = 0
         self.evicted = 0
+        self._merged_into: dict[int, int] = {}
         self._contacts = Contacts.of([], None, [])
         self._duplicates = Duplicates(config.association.merge_after)
         self._frame = 0
@@ -60,8 +59,12 @@ class ObjectMemory:
         floor_height: float | None,
         walls: Sequence[Wall],
         stamp_ns: int,
-    ) -> None:
-        """Take in the observations of one frame, and what the frame says about the rest."""
+    ) -> dict[int, int]:
+        """Take in the observations of one frame, and what the frame says about the rest.
+
+        Returns which object each observed segment was found to show; :meth:`part_of` knows what
+        has become of it.
+        """
         self._frame += 1
         near = self._near(points)
         self._contacts = Contacts.of(
@@ -72,8 +75,10 @@ class ObjectMemory:
         self._dispute(seen, found, near, visibility)
         if not segments.whole:
             seen = self._without_known(seen, found, near, visibility)
+        shown: dict[int, int] = {}
         for item, index in zip(seen, found, strict=True):
             target = near[index] if index >= 0 else self._create(item, stamp_ns)
+            shown[item.segment] = target.id
             target.add(item, stamp_ns, self.config)
             target.last_frame = self._frame
             if target.settle(self.config, self._contacts):
@@ -87,10 +92,16 @@ class ObjectMemory:
             self._merge(*pair)
         self._forget_unconfirmed()
         self._keep_within_caps()
+        return shown
+
+    def part_of(self, object_id: int) -> TrackedObject | None:
+        """The object of this id, or the one that it has turned out to be a part of."""
+        return self.objects.get(self._merged_into.get(object_id, object_id))
 
     def remove(self, object_id: int) -> None:
         """Forget an object. ``KeyError`` when there is none of this id."""
         del self.objects[object_id]
+        self._merged_into = {a: b for a, b in self._merged_into.items() if b != object_id}
         self._duplicates.forget(object_id)
         self.revision += 1
 
@@ -108,7 +119,7 @@ class ObjectMemory:
                 self.remove(item.id)
                 continue
             item.voxels.keep(rest)
-            item.voxels.keep(_largest_part(item.voxels.means, 3 * item.voxels.size))
+            item.voxels.keep_largest_part()
             item.fitted_voxels = 0
             item.settle(self.config, self._contacts)
             self.revision += 1
@@ -200,7 +211,9 @@ class ObjectMemory:
         """Keep the surer (then older) of two objects, with the points of both."""
         keep, other = (a, b) if (a.state != 0, -a.id) >= (b.state != 0, -b.id) else (b, a)
         keep.absorb(other, self.config)
+        parts = [other.id, *(a for a, b in self._merged_into.items() if b == other.id)]
         self.remove(other.id)
+        self._merged_into |= dict.fromkeys(parts, keep.id)
         keep.settle(self.config, self._contacts)
         self.revision += 1
 
@@ -239,10 +252,3 @@ class ObjectMemory:
             used -= item.bytes_used
             self.remove(item.id)
             self.evicted += 1
-
-
-def _largest_part(points: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
-    """(n,) the points (n, 3) of the largest group in which none is further than ``reach``."""
-    links = cKDTree(points).sparse_distance_matrix(cKDTree(points), reach, output_type="coo_matrix")
-    _, part = connected_components(links, directed=False)
-    return np.asarray(part == np.bincount(part).argmax())

@@ -1,4 +1,4 @@
-"""The memory as files: scene.json to read, points.npz for the points."""
+"""The memory as files: scene.json to read, points.npz for the points, and its proxies."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from spatial_vlm_ros.scene.voxel_points import VoxelPoints
 _VOXEL_ARRAYS = ("keys", "means", "weights", "trust")
 FORMAT = "spatial_vlm_ros scene"
 VERSION = 1
+PROXIES = "proxies.safetensors"
 
 
 @dataclass
@@ -40,9 +41,16 @@ class State:
     floor: Floor
     walls: list[Wall]
 
+    @property
+    def name(self) -> str:
+        """What tells it from other states, so that files of two are not mixed."""
+        return f"{self.stamp_ns}-{self.revision}"
 
-def save(folder: Path, state: State, fixed_frame: str) -> None:
-    """Write scene.json and points.npz to ``folder``, made when absent.
+
+def save(folder: Path, state: State, fixed_frame: str, proxies: bytes | None = None) -> None:
+    """Write scene.json, points.npz and the content of a file of proxies to ``folder``.
+
+    It is made when absent. Without proxies it has none then.
 
     ``OSError`` when they cannot be written; what was saved there before is then still there.
     """
@@ -73,6 +81,11 @@ def save(folder: Path, state: State, fixed_frame: str) -> None:
     with _replaced(folder / "points.npz") as points, _replaced(folder / "scene.json") as scene:
         np.savez_compressed(points, **arrays)
         scene.write(json.dumps(content, indent=1).encode())
+        if proxies is not None:
+            with _replaced(folder / PROXIES) as file:
+                file.write(proxies)
+    if proxies is None:
+        (folder / PROXIES).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 _OFFSET = 1 << 20  # voxel indices lie in +-2^20 and are packed, 21 bits each, into one key
 _AROUND = [(x << 42) + (y << 21) + z for x, y, z in product((-1, 0, 1), repeat=3)]
@@ -71,6 +73,13 @@ class VoxelPoints:
         """Forget all voxels but the ``chosen`` (n,)."""
         self.keys, self.means = self.keys[chosen], self.means[chosen]
         self.weights, self.trust = self.weights[chosen], self.trust[chosen]
+
+    def keep_largest_part(self) -> None:
+        """Forget what is more than three voxels away from the largest part."""
+        tree = cKDTree(self.means)
+        links = tree.sparse_distance_matrix(tree, 3 * self.size, output_type="coo_matrix")
+        _, part = connected_components(links, directed=False)
+        self.keep(part == np.bincount(part).argmax())
 
     def clean(self) -> NDArray[np.bool_]:
         """Forget what surely is noise; (n,) which of the voxels left are surface beyond doubt.

@@ -1,0 +1,1 @@
+"""Images to features: vision encoders, and what is drawn to be seen by them."""

@@ -1,0 +1,115 @@
+"""Checkpoints on this machine: their settings, and some of their weights without the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers.utils.hub import cached_file
+
+_SETTINGS = "config.json"
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The files of a model, in the layout of the Hugging Face hub.
+
+    name: last part of the folder's or the model's name. remedy: what to do when a file is missing.
+    Every error is a ``ValueError`` that names the file.
+    """
+
+    name: str
+    folder: Path
+    remedy: str
+
+    @staticmethod
+    def find(name: str) -> Checkpoint:
+        """A folder, or a model of the hub that has been fetched; nothing is fetched here."""
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            return Checkpoint(folder.resolve().name, folder, "copy all files of the checkpoint")
+        fetch = f"hf download {name}"
+        try:
+            settings = cached_file(name, _SETTINGS, local_files_only=True)
+        except OSError:
+            settings = None
+        if settings is None:
+            raise ValueError(
+                f"there is no folder {name}; if it is a model of the hub, fetch it first: {fetch}"
+            )
+        return Checkpoint(name.split("/")[-1], Path(settings).parent, f"fetch it again: {fetch}")
+
+    def settings(self) -> dict[str, Any]:
+        """config.json."""
+        return self._json(_SETTINGS)
+
+    def optional(self, file: str) -> dict[str, Any]:
+        """A JSON file; empty when there is none."""
+        return self._json(file) if (self.folder / file).is_file() else {}
+
+    def tensors(self, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+        """The weights whose names begin with one of the prefixes, which the names here lack.
+
+        Others are not read. Only safetensors: a pickle could run any program.
+        """
+        found: dict[str, Tensor] = {}
+        for path in self._weights(prefixes):
+            try:
+                with safe_open(path, "pt") as file:
+                    for name in file.keys():  # noqa: SIM118
+                        short = _without(name, prefixes)
+                        if short in found:
+                            raise ValueError(f"{path} has a second tensor {name}")
+                        if short is not None:
+                            found[short] = file.get_tensor(name)
+            except SafetensorError as error:
+                raise ValueError(f"{path} is damaged ({error}); {self.remedy}") from error
+        return found
+
+    def _weights(self, prefixes: tuple[str, ...]) -> list[Path]:
+        """The files with such weights."""
+        if (self.folder / _WEIGHTS).is_file():
+            return [self.folder / _WEIGHTS]
+        if (self.folder / _INDEX).is_file():
+            shards = self._json(_INDEX).get("weight_map", {})
+            names = {shards[name] for name in shards if _without(name, prefixes) is not None}
+            return [self._path(name) for name in sorted(names)]
+        for pickled in sorted(self.folder.glob("*.bin")):
+            raise ValueError(f"{pickled} can run any program; only {_WEIGHTS} is read")
+        return [self._path(_WEIGHTS)]
+
+    def _json(self, file: str) -> dict[str, Any]:
+        path = self._path(file)
+        try:
+            return json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is no JSON ({error}); {self.remedy}") from error
+
+    def _path(self, file: str) -> Path:
+        path = self.folder / file
+        if not path.is_file():
+            raise ValueError(f"{path} is missing; {self.remedy}")
+        return path
+
+
+def fingerprint(settings: object, tensors: Mapping[str, Tensor]) -> str:
+    """12 hex digits that stand for settings (of JSON) and weights, whatever files they are in."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:12]
+
+
+def _without(name: str, prefixes: tuple[str, ...]) -> str | None:
+    """The name less its prefix; None when it has none of them."""
+    return next((name[len(start) :] for start in prefixes if name.startswith(start)), None)
