@@ -57,6 +57,11 @@ def generate_launch_description() -> LaunchDescription:
                 "where objects come from: label image, 2D detector, or depth alone",
                 ["labels", "detections", "geometric"],
             ),
+            argument(
+                "encoder",
+                "descriptors",
+                "features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint",
+            ),
             argument("reasoner", "geometric", "who answers questions", ["geometric"]),
             argument("params_file", "", "YAML for /**/mapper and /**/reasoner, over the preset"),
             argument("namespace", "", "namespace of both nodes"),
@@ -89,6 +94,7 @@ def start(context: LaunchContext) -> list:
         parameters=[
             str(SHARE / "config" / f"{given['instances']}.yaml"),
             {name: given[name] for name in names},
+            {"encoder.checkpoint": given["encoder"]},
             times,
             *extra,
         ],
@@ -131,7 +137,8 @@ def play(bag: str) -> ExecuteProcess | Node:
 def rviz(namespace: str, image: str, times: dict) -> Node:
     prefix = f"/{namespace.strip('/')}".rstrip("/")
     seen = image if image.startswith("/") else f"{prefix}/{image}"
-    shown = {f"/mapper/{name}": f"{prefix}/mapper/{name}" for name in ("markers", "objects")}
+    topics = ("markers", "objects", "proxy_markers")
+    shown = {f"/mapper/{name}": f"{prefix}/mapper/{name}" for name in topics}
     return Node(
         package="rviz2",
         executable="rviz2",

@@ -101,8 +101,9 @@ def test_rviz_shows_the_camera_and_the_scene_that_the_mapper_has(camera, namespa
     )
     assert remaps["/camera/color/image_raw"] == image
     prefix = f"/{namespace}".rstrip("/")
-    assert remaps["/mapper/markers"] == f"{prefix}/mapper/markers"
-    for topic in ("/camera/color/image_raw", "/mapper/markers"):
+    for name in ("markers", "proxy_markers"):
+        assert remaps[f"/mapper/{name}"] == f"{prefix}/mapper/{name}"
+    for topic in ("/camera/color/image_raw", "/mapper/markers", "/mapper/proxy_markers"):
         assert f"Value: {topic}\n" in rviz_file, "what is remapped is what RViz shows"
 
 
