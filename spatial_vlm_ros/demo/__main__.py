@@ -2,7 +2,8 @@
 
 Simulates the recording (kept under the folder), starts mapper and reasoner as processes of their
 own, plays the bag through DDS, asks the questions, judges the answers and the boxes, and writes
-report.json, scene.png and overlay.png. The exit status is 0 when all is as good as promised.
+report.json, scene.png, proxies.png and overlay.png. The exit status is 0 when all is as good as
+promised.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.demo.processes import ProcessFailed, end_on_sigterm
-from spatial_vlm_ros.demo.session import map_and_ask
+from spatial_vlm_ros.demo.session import Outcome, map_and_ask
 from spatial_vlm_ros.demo.verdict import (
     boxes_record,
     judge_all,
     performance_record,
     print_boxes,
     print_performance,
+    print_proxies,
     print_verdicts,
+    proxies_record,
 )
-from spatial_vlm_ros.drawing import Album, save_picture, top_down
+from spatial_vlm_ros.drawing import Album, proxies_above, save_picture, top_down
 from spatial_vlm_ros.evaluation import score_boxes
 from spatial_vlm_ros.nodes.dds import profile_environment
-from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.scene_frame import inverse
 from spatial_vlm_ros.simulation.record import simulate
 from spatial_vlm_ros.simulation.truth import Truth, load_questions, load_truth
@@ -38,6 +40,7 @@ from spatial_vlm_ros.sources import open_source
 
 SEED, ROOMS = 0, 2
 QUESTIONS, RIGHT = 24, 22  # asked at least, and how many of 24 must be right
+PROXIES, WELL_PLACED = 700, 0.95  # in the scene, and those of objects in a true box of the name
 RECALL = 0.9  # of well seen objects boxed at IoU >= 0.5, with labels
 # The same from depth alone, names ignored, by the IoU asked for. Looser on purpose: what touches (a
 # book on a nightstand, a door in its wall) cannot always be told apart without any model.
@@ -99,9 +102,11 @@ def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str,
     right = sum(v.right for v in verdicts)
     print(f"{right} of {len(verdicts)} questions right")
     print_boxes("boxes, with labels", scores)
+    proxies = proxies_record(outcome, truth)
+    print_proxies(proxies)
     performance = performance_record(outcome)
     print_performance(performance)
-    _draw(folder, recording, truth, outcome.scene)
+    _draw(folder, recording, truth, outcome)
     shortfalls = []
     if len(verdicts) < QUESTIONS:
         shortfalls.append(f"only {len(verdicts)} questions were asked, {QUESTIONS} promised")
@@ -111,10 +116,16 @@ def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str,
         )
     if scores.recall[0.5] < RECALL:
         shortfalls.append(f"recall at IoU 0.5 is {scores.recall[0.5]:.1%}, {RECALL:.0%} promised")
+    if proxies["proxies"] != PROXIES or proxies["well placed"] < WELL_PLACED:
+        shortfalls.append(
+            f"{proxies['proxies']} proxies, {proxies['well placed']:.1%} of objects' well placed; "
+            f"{PROXIES} and {WELL_PLACED:.0%} promised"
+        )
     record = {
         "questions": [vars(v) for v in verdicts],
         "right": right,
         "boxes": boxes_record(scores),
+        "proxies": proxies,
         "performance": performance,
     }
     return record, shortfalls
@@ -138,7 +149,11 @@ def _from_depth_alone(
     return {"boxes": boxes_record(scores), "performance": performance}, shortfalls
 
 
-def _draw(folder: Path, recording: Path, truth: Truth, scene: SceneGraph) -> None:
+def _draw(folder: Path, recording: Path, truth: Truth, outcome: Outcome) -> None:
+    scene, message = outcome.scene, outcome.proxies
+    points = np.array(message.points, np.float32).reshape(-1, 3)
+    ids = np.array(message.object_ids, np.int64)
+    save_picture(folder / "proxies.png", proxies_above(scene, points, ids))
     save_picture(folder / "scene.png", top_down(scene, _path_scene(truth)))
     album = Album()
     for frame in open_source(recording / "bag"):

@@ -33,9 +33,10 @@ START_S, SETTLE_S = 30.0, 3.0
 
 @dataclass
 class Outcome:
-    """What a session gave: the last scene, the mapper's counts and latencies, the answers."""
+    """What a session gave: last scene and proxies, the mapper's counts and latencies, answers."""
 
     scene: SceneGraph
+    proxies: ros.ProxySequence
     diagnostics: dict[str, str]
     answers: list[ros.Ask.Result] = field(default_factory=list)
     answer_ms: list[float] = field(default_factory=list)
@@ -88,11 +89,13 @@ class _Session:
     def __init__(self, client: AskClient, children: Processes) -> None:
         self._client, self._children = client, children
         self._scene: ros.SceneGraph | None = None
+        self._proxies: ros.ProxySequence | None = None
         self._scenes = 0
         self._diagnostics: dict[str, str] = {}
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         node = client.node
         node.create_subscription(ros.SceneGraph, "/mapper/scene_graph", self._on_scene, latched)
+        node.create_subscription(ros.ProxySequence, "/mapper/proxies", self._on_proxies, latched)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def run(self, recording_bag: Path, questions: Sequence[str]) -> Outcome:
@@ -101,9 +104,12 @@ class _Session:
         self._children.start("player", player_command(recording_bag))
         self._follow_player(recording_bag)
         self._settle()
-        if self._scene is None:
-            raise TimeoutError(f"the mapper published no scene\n{self._children.tail('mapper')}")
-        outcome = Outcome(graph_from(self._scene), self._diagnostics)
+        if self._scene is None or self._proxies is None:
+            missing = "scene" if self._scene is None else "proxies"
+            raise TimeoutError(
+                f"the mapper published no {missing}\n{self._children.tail('mapper')}"
+            )
+        outcome = Outcome(graph_from(self._scene), self._proxies, self._diagnostics)
         for question in questions:
             start = time.perf_counter()
             outcome.answers.append(self._client.ask(question))
@@ -142,6 +148,9 @@ class _Session:
     def _on_scene(self, message: ros.SceneGraph) -> None:
         self._scene = message
         self._scenes += 1
+
+    def _on_proxies(self, message: ros.ProxySequence) -> None:
+        self._proxies = message
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -17,6 +17,8 @@ from spatial_vlm_ros.nodes.interfaces import Ask
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
 from spatial_vlm_ros.simulation.truth import TrueQuestion, Truth
 
+_PROXY_MARGIN = 0.05  # metres
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -108,6 +110,37 @@ def print_boxes(title: str, scores: BoxScores) -> None:
         )
 
 
+def proxies_record(outcome: Outcome, truth: Truth) -> dict[str, Any]:
+    """How many proxies there are, of how many objects, and which share is where it should be.
+
+    That is: in the true box of an object of the category that the proxy's object has.
+    """
+    points = np.array(outcome.proxies.points, np.float64).reshape(-1, 3)
+    ids = np.array(outcome.proxies.object_ids)
+    label_of = {item.id: item.label for item in outcome.scene.objects}
+    inside = np.zeros(len(points), np.bool_)
+    for number in np.unique(ids[ids > 0]).tolist():
+        own = ids == number
+        for item in truth.objects:
+            if item.category == label_of.get(number):
+                inside[own] |= item.box.contains(points[own], _PROXY_MARGIN)
+    return {
+        "proxies": len(points),
+        "of objects": int((ids > 0).sum()),
+        "objects": len(np.unique(ids[ids > 0])),
+        "well placed": float(inside[ids > 0].mean()) if (ids > 0).any() else 0.0,
+        "encoder": outcome.proxies.encoder,
+    }
+
+
+def print_proxies(record: Mapping[str, Any]) -> None:
+    """Number and places of the proxies."""
+    print(
+        f"proxies: {record['proxies']}, {record['of objects']} of them of {record['objects']} "
+        f"objects, {record['well placed']:.1%} of these in a true box; {record['encoder']}"
+    )
+
+
 def boxes_record(scores: BoxScores) -> dict[str, Any]:
     """The scores for the report."""
     record = asdict(scores)
@@ -136,6 +169,7 @@ def print_performance(numbers: Mapping[str, float]) -> None:
     for key, what in (
         ("observe", "mapping a frame"),
         ("latency", "image arrival to map"),
+        ("encode", "encoding a keyframe, beside it"),
         ("answer", "question to answer through the action"),
     ):
         if f"{key} median [ms]" in numbers:

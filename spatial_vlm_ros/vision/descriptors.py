@@ -11,7 +11,9 @@ from torch import Tensor
 from spatial_vlm_ros.vision.images import fit_size
 
 _CELL, _BINS = 28, 9  # pixels; directions of edges
-_COLOUR = 3.0  # weight of colours of 0..1 beside histograms of length 1
+# Lab in bytes as OpenCV writes it, to a weight of 3 beside histograms of length 1 for L of 0..1.
+_ORIGIN = np.array([0, 128, 128], np.float32)
+_SCALE = np.array([0.03 * 100 / 255, 0.03, 0.03], np.float32)
 _FAINT = 20.0  # grey levels of contrast that make half a histogram's length
 
 Floats = NDArray[np.float32]
@@ -75,9 +77,12 @@ def _normalised(histograms: Floats) -> Floats:
 
 def _colours(image: NDArray[np.uint8], rows: int, columns: int) -> list[Floats]:
     """(h, w, 3) each: mean and deviation of Lab in the cells, and the mean around them."""
-    lab = cv2.cvtColor(np.float32(1 / 255) * image, cv2.COLOR_RGB2LAB) * (_COLOUR / 100)
-    cells = lab.reshape(rows, _CELL, columns, _CELL, 3)
-    mean, deviation = cells.mean(axis=(1, 3)), cells.std(axis=(1, 3))
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    size = (columns, rows)
+    mean = cv2.resize(lab, size, interpolation=cv2.INTER_AREA)
+    square = cv2.resize(lab * lab, size, interpolation=cv2.INTER_AREA)
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0)).reshape(rows, columns, 3) * _SCALE
+    mean = (mean.reshape(rows, columns, 3) - _ORIGIN) * _SCALE
     padded = np.pad(mean, ((1, 1), (1, 1), (0, 0)), mode="edge")
     around = cv2.blur(padded, (3, 3))[1:-1, 1:-1]
     return [np.asarray(part, np.float32) for part in (mean, deviation, around)]
