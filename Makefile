@@ -2,6 +2,7 @@
 # make test    formatting, types, unit and integration tests
 # make lint    formatting and types only
 # make bench   speed and memory; writes build/bench.json
+# make ablations  what choices of the proxies are worth; writes build/ablations.json
 # make setup   only what all of these do first: the environment
 # make clean   remove everything that make made
 #
@@ -36,7 +37,7 @@ ifndef ROS_DOMAIN_ID  # apart from whatever else runs on this machine
 export ROS_DOMAIN_ID := $(shell echo $$((RANDOM % 100 + 1)))
 endif
 
-.PHONY: demo test lint bench setup clean lock
+.PHONY: demo test lint bench ablations setup clean lock
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -53,6 +54,9 @@ lint: setup
 
 bench: setup
 	$(ENTER) python -m bench
+
+ablations: setup
+	$(ENTER) python -m bench.ablations
 
 setup: $(VENV)/.ready
 

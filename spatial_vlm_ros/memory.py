@@ -185,8 +185,9 @@ class SpatialMemory:
 
     @property
     def bytes_used(self) -> int:
-        """Bytes of what grows with the scene: objects' points and floor cells."""
-        return self._objects.bytes_used + self._floor.cells.nbytes
+        """Bytes of what grows with the scene: objects' points, floor cells and proxies."""
+        proxies = 0 if self.proxies is None else self.proxies.memory.bytes_used
+        return self._objects.bytes_used + self._floor.cells.nbytes + proxies
 
     def _refuse_unusable(self, frame: Frame) -> None:
         if self.config.instances == "labels" and frame.labels is None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import cv2
 import pytest
+from small_qwen import save_small_qwen
 
 from spatial_vlm_ros.cli import main
+from spatial_vlm_ros.proxies.storage import read_sequence
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,36 @@ def test_run_writes_scene_and_pictures(scene: Path) -> None:
     assert len(saved["objects"]) >= 3
     assert cv2.imread(str(scene / "scene.png")).shape[1] > 300
     assert cv2.imread(str(scene / "overlay.png")).shape == (240, 320, 3)
+
+
+def test_run_writes_proxies_of_the_objects(scene: Path) -> None:
+    saved = json.loads((scene / "scene.json").read_text())
+    proxies = read_sequence(scene / "proxies.safetensors")
+    assert len(proxies) > 100
+    with_proxies = set(proxies.groups[proxies.groups > 0].tolist())
+    assert len(with_proxies) >= 3 and with_proxies <= {item["id"] for item in saved["objects"]}
+    assert cv2.imread(str(scene / "proxies.png")).shape[1] > 300
+
+
+def test_run_without_an_encoder_writes_no_proxies(recording: Path, tmp_path: Path, capsys) -> None:
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path), "--frames", "4"]
+    assert main([*command, "--encoder", "none"]) == 0
+    assert "proxies" not in capsys.readouterr().out
+    assert not list(tmp_path.glob("proxies*"))
+
+
+def test_run_with_a_small_checkpoint(recording: Path, tmp_path: Path, capsys) -> None:
+    save_small_qwen(tmp_path / "qwen", out_hidden=24)
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path / "scene"), "--frames", "4"]
+    assert main([*command, "--encoder", str(tmp_path / "qwen")]) == 0
+    assert "features of qwen-" in capsys.readouterr().out
+    assert read_sequence(tmp_path / "scene" / "proxies.safetensors").features.shape[1] == 24
+
+
+def test_run_names_a_checkpoint_that_is_not_there(recording: Path, tmp_path: Path, capsys) -> None:
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path)]
+    assert main([*command, "--encoder", "Qwen/Qwen2.5-VL-7B-Instruct"]) == 2
+    assert "hf download Qwen/Qwen2.5-VL-7B-Instruct" in capsys.readouterr().err
 
 
 def test_run_prints_its_objects_and_speed(recording: Path, tmp_path: Path, capsys) -> None:

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from spatial_vlm_ros.drawing import Album, overlay, save_picture, top_down
+from spatial_vlm_ros.drawing import Album, overlay, proxies_above, save_picture, top_down
 from spatial_vlm_ros.drawing.above import FLOOR, MARGIN_PX, PAPER
-from spatial_vlm_ros.drawing.common import object_colour
+from spatial_vlm_ros.drawing.common import INK, object_colour
 from spatial_vlm_ros.drawing.overlay import NEAR_M, box_edges, shown_in
+from spatial_vlm_ros.drawing.proxies import BACKGROUND, WALK
 from spatial_vlm_ros.frame import Frame, Intrinsics
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.graph import FloorMap, ObjectState, SceneGraph, SceneObject
@@ -116,8 +117,32 @@ def test_top_down_shows_seen_floor_where_it_is() -> None:
     assert tuple(image[round(bottom - 0.6 * scale), u]) == PAPER
 
 
+def test_proxies_are_dots_where_they_are_in_the_colours_of_their_objects() -> None:
+    points = np.array([[1.0, 0.0, 0.5], [4.0, 0.0, 0.2], [4.0, 2.0, 0.0]], np.float32)
+    image = proxies_above(graph(), points, np.array([7, 12, 0]))
+    scale = (1400 - 2 * MARGIN_PX) / 4.0
+    bottom = image.shape[0] - MARGIN_PX
+    for (x, y, _), colour in zip(points, (object_colour(7), object_colour(12), BACKGROUND),
+                                 strict=True):  # fmt: skip
+        assert holds(image, colour, round(MARGIN_PX + x * scale), round(bottom - y * scale))
+    # The line from the first to the second, on which the ring of the first is; none from third.
+    row = image[bottom - 1 : bottom + 2, round(MARGIN_PX + 2.5 * scale)]
+    assert (np.abs(row.astype(int) - WALK).max(axis=1) < 12).any()
+    assert holds(image, INK, round(MARGIN_PX + scale) + 11, bottom)
+    assert not holds(image, INK, round(MARGIN_PX + 4 * scale) + 11, bottom)
+
+
+def test_a_higher_proxy_hides_a_lower_one() -> None:
+    points = np.array([[1.0, 1.0, 0.9], [1.0, 1.0, 0.1]], np.float32)
+    image = proxies_above(graph(), points, np.array([3, 4]))
+    assert (np.abs(image.astype(int) - object_colour(3)).max(axis=2) < 12).any()
+    assert not (np.abs(image.astype(int) - object_colour(4)).max(axis=2) < 12).any()
+
+
 def test_empty_scene_gives_a_picture() -> None:
     assert top_down(graph()).shape[2] == 3
+    nothing = np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
+    assert proxies_above(graph(), *nothing).shape[2] == 3
 
 
 def test_saved_picture_keeps_its_colours(tmp_path) -> None:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("rclpy")
 from geometry_msgs.msg import Point32, Polygon
@@ -19,9 +20,11 @@ from spatial_vlm_ros.nodes.conversions import (
     graph_from,
     graph_message,
     polygon_points,
+    proxies_message,
     time_message,
 )
-from spatial_vlm_ros.nodes.markers import Markers
+from spatial_vlm_ros.nodes.markers import Markers, proxy_markers
+from spatial_vlm_ros.proxies.sequence import ProxySequence
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene.box import Box
@@ -101,6 +104,33 @@ def test_detections_carry_id_label_and_orientation():
     assert first.bbox.size.x == 0.8 and first.bbox.size.z == 1.0
     turn = first.bbox.center.orientation
     assert 2 * math.atan2(turn.z, turn.w) == pytest.approx(math.radians(30))
+
+
+def test_proxies_are_halves_in_little_endian_and_background_is_0():
+    sequence = ProxySequence(
+        torch.tensor([[1.0, -2.0], [0.5, 65504.0]]),
+        torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]]),
+        torch.tensor([7, -2]),
+        torch.tensor([3, 1]),
+    )
+    made = proxies_message(sequence, 5, "some encoder", STAMP, "spatial_scene")
+    message = deserialize_message(serialize_message(made), ros.ProxySequence)
+    # 1 is 0x3C00, -2 is 0xC000, 0.5 is 0x3800, the greatest half is 0x7BFF.
+    assert bytes(message.features).hex() == "003c00c00038ff7b"
+    assert list(message.points) == [1.0, 2.0, 3.0, 4.0, 5.0, 6.5]
+    assert list(message.object_ids) == [7, 0]
+    assert (message.count, message.dimension, message.revision) == (2, 2, 5)
+    assert message.encoder == "some encoder" and message.header.frame_id == "spatial_scene"
+    assert stamp_ns(message.header.stamp) == STAMP
+
+
+def test_dots_of_proxies_vanish_with_the_last_of_them():
+    none = torch.empty(0, dtype=torch.int64)
+    empty = ProxySequence(torch.empty(0, 2), torch.empty(0, 3), none, none)
+    (dots,) = proxy_markers(empty, STAMP, "spatial_scene").markers
+    assert dots.action == Marker.DELETE and not dots.points
+    made = proxies_message(empty, 1, "e", STAMP, "spatial_scene")
+    assert (made.count, made.dimension, len(made.features)) == (0, 2, 0)
 
 
 def test_markers_delete_what_is_gone():

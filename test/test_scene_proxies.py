@@ -70,6 +70,13 @@ def test_proxies_lie_where_their_objects_are():
     assert np.abs(structure[:, 0] - 3.95).max() < 0.05
 
 
+def test_proxies_count_as_bytes_of_the_map():
+    memory = mapped(CHAIR)
+    both = memory.bytes_used
+    memory.proxies.reset()
+    assert both - memory.bytes_used > 60 * 4 * 126
+
+
 def test_features_are_those_of_the_pixels():
     """The bin is blue and the chair red: the encoder's first colour channels (Lab) tell."""
     memory = mapped(CHAIR, BIN)

@@ -10,8 +10,8 @@ from spatial_vlm_ros.drawing.above import GREY, Sheet, draw_scale_bar, ground
 from spatial_vlm_ros.drawing.common import INK, Colour, object_colour, xy
 from spatial_vlm_ros.scene.graph import SceneGraph
 
-_WALK: Colour = (176, 182, 190)
-_BACKGROUND: Colour = (130, 136, 144)
+WALK: Colour = (176, 182, 190)
+BACKGROUND: Colour = (130, 136, 144)
 
 
 def proxies_above(
@@ -28,7 +28,7 @@ def proxies_above(
         cv2.polylines(sheet.image, [outline], True, GREY, 1, cv2.LINE_AA)
     places = sheet.px(points_scene[:, :2].astype(float))
     if len(places):
-        cv2.polylines(sheet.image, [places], False, _WALK, 1, cv2.LINE_AA)
+        cv2.polylines(sheet.image, [places], False, WALK, 1, cv2.LINE_AA)
         cv2.circle(sheet.image, xy(places[0]), 11, INK, 2, cv2.LINE_AA)
     for lowest_first in np.argsort(points_scene[:, 2], kind="stable").tolist():
         _draw_dot(sheet, places[lowest_first], int(groups[lowest_first]))
@@ -37,5 +37,5 @@ def proxies_above(
 
 
 def _draw_dot(sheet: Sheet, place: NDArray[np.int32], group: int) -> None:
-    colour, radius = (object_colour(group), 6) if group > 0 else (_BACKGROUND, 4)
+    colour, radius = (object_colour(group), 6) if group > 0 else (BACKGROUND, 4)
     cv2.circle(sheet.image, xy(place), radius, colour, -1, cv2.LINE_AA)
