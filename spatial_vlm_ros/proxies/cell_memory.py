@@ -130,7 +130,12 @@ class CellMemory:
         """The image's patches, those of a group that share a voxel as one."""
         groups, points = triplets.groups, triplets.points_scene.float()
         voxel = torch.floor(points / self._radius_of(groups)[:, None]).long()
-        _, owner = torch.unique(torch.cat([groups[:, None], voxel], 1), dim=0, return_inverse=True)
+        owner = groups
+        for axis in range(3):  # many times faster than unique rows
+            owner = torch.unique(owner, return_inverse=True)[1]
+            place = torch.unique(voxel[:, axis], return_inverse=True)[1]
+            owner = owner * len(groups) + place
+        owner = torch.unique(owner, return_inverse=True)[1]
         single = Cells.of_patches(groups, triplets.features.float(), points, stamp_ns)
         return merged(single, owner, int(owner.max()) + 1)
 

@@ -1,18 +1,21 @@
 """Patches of each group to its proxies (Proxy3D eq. 2, grouping after PointGPT).
 
-All groups are clustered at once: patches are sorted so that groups with more proxies come first,
-and step t works on the patches of all groups that have a t-th proxy, which are a prefix.
+Groups of about the same size are the rows of one matrix, those with more proxies first. Step t
+works on the rows of all groups that have a t-th proxy: so many steps, however many groups.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-_LAST = (1 << 31) - 1
+_RATIO = 4  # of the sizes of the groups in one matrix
+_BLOCK = 32  # proxies of each group that patches are held against at once
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def cluster(
     patch nearest the group's centroid; ties go to the lower patch and the earlier seed.
 
     weights: (N,) how many patches each stands for, for the centroid and for k-means. lloyd: steps
-    of k-means that follow. neighbours: if not 0, no partition but PointGPT's own
+    of k-means that follow.
+    neighbours: if not 0, no partition but PointGPT's own
     grouping: each seed takes the ``neighbours * patches / proxies`` patches nearest to it, so that
     a patch may be in several proxies or in none.
     """
@@ -67,140 +71,150 @@ def cluster(
         raise ValueError("a group has fewer patches than it is to have proxies")
     if weights is None:
         weights = points.new_ones(len(points))
-    work = _Prefixes(points, weights, groups, counts, sizes)
-    seeds, nearest = _farthest(work)
-    if neighbours:
-        return _neighbourhoods(work, seeds, neighbours)
-    for _ in range(lloyd if seeds else 0):
-        nearest = _reassigned(work, seeds, nearest)
-    return work.pooling(nearest)
+    first = counts.cumsum(0) - counts
+    proxies, patches = [groups[:0]], [groups[:0]]
+    for rows in _matrices(points.float(), weights.float(), groups, counts, sizes):
+        seeds = _farthest(rows)
+        if neighbours:
+            proxy, column = _neighbourhoods(rows, seeds, neighbours)
+        else:
+            nearest = _seeded(rows, seeds)
+            for _ in range(lloyd):
+                nearest = _reassigned(rows, seeds, nearest)
+            proxy, column = nearest, torch.arange(nearest.shape[1], device=nearest.device)
+            column = column.expand_as(nearest)
+        used = rows.there if not neighbours else proxy >= 0
+        proxies.append((first[rows.groups][:, None] + proxy)[used])
+        patches.append(rows.patches.gather(1, column)[used])
+    proxy, patch = torch.cat(proxies), torch.cat(patches)
+    found = torch.bincount(proxy, minlength=int(counts.sum()))
+    by_proxy = torch.argsort(proxy, stable=True)
+    return Pooling(torch.repeat_interleave(counts), found, patch[by_proxy])
 
 
-class _Prefixes:
-    """The patches, those of groups with more proxies first.
+@dataclass(frozen=True)
+class _Rows:
+    """R groups with up to W patches each, those with more proxies, up to K, first.
 
-    points: (N, 3); weights: (N,); slot: (N,) place of each patch's group in that order,
-    ascending; base: (G,) by slot the first proxy of the group. ``steps``: for each t the number
-    of groups with a t-th proxy and the number of patches of these.
+    groups: (R,). counts: (R,) proxies. sizes: (R,) patches. patches: (R, W) their indices. there:
+    (R, W) whether there is such a patch. points: (R, 3, W) from the group's first patch; weights:
+    (R, W), 0 where there is none. steps: for each of K steps the rows that have it.
     """
 
-    def __init__(
-        self, points: Tensor, weights: Tensor, groups: Tensor, counts: Tensor, sizes: Tensor
-    ) -> None:
-        by_count = torch.argsort(counts, descending=True, stable=True)
-        slot = torch.empty_like(by_count)
-        slot[by_count] = torch.arange(len(counts), device=counts.device)
-        self.order = torch.argsort(slot[groups], stable=True)
-        self.slot, self.points = slot[groups][self.order], points[self.order].float()
-        self.weights = weights[self.order].float()
-        self.counts, self.sizes = counts[by_count], sizes[by_count]
-        self.base = (counts.cumsum(0) - counts)[by_count]
-        self.proxy_groups = torch.repeat_interleave(counts)
-        most = int(counts.max()) if len(counts) else 0
-        fewer = torch.bincount(counts, minlength=most + 1).cumsum(0)[:most]
-        active = (len(counts) - fewer).tolist()
-        ends = [0, *self.sizes.cumsum(0).tolist()]
-        self.steps = [(groups, ends[groups]) for groups in active]
+    groups: Tensor
+    counts: Tensor
+    sizes: Tensor
+    patches: Tensor
+    there: Tensor
+    points: Tensor
+    weights: Tensor
+    steps: list[int]
 
-    def distances(self, centres: Tensor, patches: int) -> Tensor:
-        """(patches,) squared distance of the first patches to the centre (G', 3) of their group."""
-        return (self.points[:patches] - centres[self.slot[:patches]]).square().sum(1)
+    def at(self, columns: Tensor) -> Tensor:
+        """(R, n, 3) the points in these columns (R, n)."""
+        return self.points.gather(2, columns[:, None].expand(-1, 3, -1)).transpose(1, 2)
 
-    def means(self, owner: Tensor, used: Tensor, number: int) -> Tensor:
-        """(number, 3) weighted mean of the used points by owner (N,)."""
-        points, weights, owner = self.points[used], self.weights[used], owner[used]
-        total = points.new_zeros(number, 3).index_add_(0, owner, points * weights[:, None])
-        weight = weights.new_zeros(number).index_add_(0, owner, weights)
-        return total / weight[:, None]
-
-    def first_largest(self, values: Tensor, groups: int) -> Tensor:
-        """(groups,) the patch with the largest value of each group, the first of equal ones.
-
-        values: (n,) of the first patches, not below 0 except for patches that are not to be had.
-        """
-        # The bits of floats from 0 on sort as the floats do: one integer holds value and patch.
-        bits = values.contiguous().view(torch.int32).long() << 32
-        key = bits + (_LAST - torch.arange(len(values), device=values.device))
-        best = key.new_full((groups,), -(1 << 62))
-        best.scatter_reduce_(0, self.slot[: len(values)], key, "amax")
-        return _LAST - (best & 0xFFFFFFFF)
-
-    def pooling(self, nearest: Tensor) -> Pooling:
-        """Each patch in the proxy of its group that ``nearest`` (N,) says."""
-        used = self.counts[self.slot] > 0
-        return self.pooled((self.base[self.slot] + nearest)[used], self.order[used])
-
-    def pooled(self, proxy: Tensor, patches: Tensor) -> Pooling:
-        """Each of the patches (n,) in the proxy (n,) beside it."""
-        counts = torch.bincount(proxy, minlength=len(self.proxy_groups))
-        return Pooling(self.proxy_groups, counts, patches[torch.argsort(proxy, stable=True)])
+    def has(self) -> Tensor:
+        """(R, K) whether the row has the step."""
+        return torch.arange(len(self.steps), device=self.counts.device) < self.counts[:, None]
 
 
-def _farthest(work: _Prefixes) -> tuple[list[Tensor], Tensor]:
-    """For each step the seed patch of each group, and (N,) the step of each patch's nearest."""
-    n = len(work.points)
-    far = work.points.new_full((n,), torch.inf)
-    nearest = torch.zeros(n, dtype=torch.int64, device=far.device)
-    seeds: list[Tensor] = []
-    for step, (groups, patches) in enumerate(work.steps):
-        if step == 0:
-            first = torch.arange(n, device=far.device) < patches
-            central = work.distances(work.means(work.slot, first, groups), patches)
-            seed = work.first_largest(1 / (1 + central), groups)
-        else:
-            seed = work.first_largest(far[:patches], groups)
-        _let_nearer(far, nearest, work.distances(work.points[seed], patches), step)
-        far[seed], nearest[seed] = -1.0, step  # never a seed again, and its own
-        seeds.append(seed)
-    return seeds, nearest
+def _matrices(
+    points: Tensor, weights: Tensor, groups: Tensor, counts: Tensor, sizes: Tensor
+) -> Iterator[_Rows]:
+    """The groups that have proxies, each in one matrix."""
+    order, starts = torch.argsort(groups, stable=True), sizes.cumsum(0) - sizes
+    level = torch.where(counts > 0, sizes.double().log().div(math.log(_RATIO)).floor(), -1)
+    for value in sorted(set(level.tolist()) - {-1}):
+        chosen = torch.nonzero(level == value)[:, 0]
+        chosen = chosen[torch.argsort(counts[chosen], descending=True, stable=True)]
+        size, count = sizes[chosen], counts[chosen]
+        column = torch.arange(int(size.max()), device=groups.device)
+        there = column < size[:, None]
+        patches = order[starts[chosen][:, None] + column * there]  # elsewhere the first once more
+        placed = points[patches].transpose(1, 2)
+        placed = (placed - placed[..., :1]).contiguous()
+        fewer = torch.bincount(count).cumsum(0)[:-1]
+        steps = (len(chosen) - fewer).tolist()
+        yield _Rows(chosen, count, size, patches, there, placed, weights[patches] * there, steps)
 
 
-def _let_nearer(far: Tensor, nearest: Tensor, apart: Tensor, step: int) -> None:
-    """Give those of the first n patches to ``step`` whose distance (n,) is less than ``far``."""
-    n = len(apart)
-    closer = apart < far[:n]
-    far[:n] = torch.where(closer, apart, far[:n])
-    nearest[:n][closer] = step
+def _farthest(rows: _Rows) -> Tensor:
+    """(R, K) the seeds' columns; 0 where a row has no such step."""
+    seeds = rows.patches.new_zeros(len(rows.steps), len(rows.groups))
+    far = torch.where(rows.there, torch.inf, -torch.inf).to(rows.points)
+    flat = rows.points.transpose(1, 2).flatten(0, 1)
+    base = rows.points.shape[2] * torch.arange(len(far), device=far.device)
+    middle = (rows.points * rows.weights[:, None]).sum(2) / rows.weights.sum(1, keepdim=True)
+    central = (rows.points - middle[..., None]).square_().sum(1)
+    seeds[0] = central.masked_fill_(~rows.there, torch.inf).argmin(1)
+    for step, active in enumerate(rows.steps):
+        seed, reached = seeds[step, :active], far[:active]
+        if step > 0:
+            torch.argmax(reached, 1, out=seed)
+        centre = flat.index_select(0, base[:active] + seed)
+        apart = (rows.points[:active] - centre[..., None]).square_().sum(1)
+        torch.minimum(reached, apart, out=reached)
+        reached.scatter_(1, seed[:, None], -1.0)  # never a seed again
+    return seeds.T
 
 
-def _reassigned(work: _Prefixes, seeds: list[Tensor], nearest: Tensor) -> Tensor:
-    """One step of Lloyd's: (N,) the nearest mean; a proxy left empty keeps its seed."""
-    proxy = work.base[work.slot] + nearest
-    used = work.counts[work.slot] > 0
-    proxies = len(work.proxy_groups)
-    centres = work.means(proxy, used, proxies)
-    far = work.points.new_full((len(work.points),), torch.inf)
-    nearest = torch.zeros_like(nearest)
-    for step, (groups, patches) in enumerate(work.steps):
-        apart = work.distances(centres[work.base[:groups] + step], patches)
-        _let_nearer(far, nearest, apart, step)
-    seed = torch.cat(seeds)
-    step_of = torch.repeat_interleave(torch.tensor([len(s) for s in seeds])).to(seed.device)
-    own = work.base[work.slot[seed]] + step_of
-    kept = torch.zeros(proxies, dtype=torch.bool, device=seed.device)
+def _nearest(rows: _Rows, centres: Tensor) -> Tensor:
+    """(R, W) the nearest of the centres (R, K, 3) to each patch, the first of equal ones."""
+    nearest = torch.zeros_like(rows.patches)
+    least = torch.full_like(rows.weights, torch.inf)
+    # Half the squared distance, but for what is the same for all centres.
+    half = torch.where(rows.has(), centres.square().sum(2) / 2, torch.inf)
+    for start in range(0, len(rows.steps), _BLOCK):
+        active, block = rows.steps[start], slice(start, start + _BLOCK)
+        score = torch.baddbmm(
+            half[:active, block, None], centres[:active, block], rows.points[:active], alpha=-1
+        )
+        best, index = score.min(1)
+        nearer = best < least[:active]
+        nearest[:active] = torch.where(nearer, index + start, nearest[:active])
+        torch.minimum(least[:active], best, out=least[:active])
+    return nearest
+
+
+def _seeded(rows: _Rows, seeds: Tensor) -> Tensor:
+    """(R, W) the nearest seed to each patch; a seed's is its own."""
+    nearest, (row, step) = _nearest(rows, rows.at(seeds)), torch.nonzero(rows.has(), as_tuple=True)
+    nearest[row, seeds[row, step]] = step
+    return nearest
+
+
+def _reassigned(rows: _Rows, seeds: Tensor, nearest: Tensor) -> Tensor:
+    """One step of Lloyd's: (R, W) the nearest mean; a proxy left empty keeps its seed."""
+    number, has = len(rows.steps), rows.has()
+    owner = nearest + number * torch.arange(len(nearest), device=nearest.device)[:, None]
+    # In double precision the order in which a GPU adds is lost in rounding.
+    parts = torch.cat([rows.points * rows.weights[:, None], rows.weights[:, None]], 1).double()
+    total = torch.zeros(len(nearest) * number, 4, dtype=torch.float64, device=nearest.device)
+    total.index_add_(0, owner.flatten(), parts.transpose(1, 2).flatten(0, 1))
+    means = (total[:, :3] / total[:, 3:]).view(len(nearest), number, 3)
+    nearest = _nearest(rows, torch.where(has[..., None], means, 0.0).to(rows.points))
+    kept = torch.zeros_like(has)
     while True:  # a seed taken back may empty another proxy, at most each once
-        proxy = (work.base[work.slot] + nearest)[used]
-        empty = (torch.bincount(proxy, minlength=proxies) == 0)[own]
+        row = torch.arange(len(nearest), device=nearest.device)[:, None].expand_as(nearest)
+        owner = (row * number + nearest)[rows.there]
+        empty = has & (torch.bincount(owner, minlength=len(total)).view_as(has) == 0)
         if not empty.any():
             return nearest
-        kept[own] |= empty
-        nearest[seed[kept[own]]] = step_of[kept[own]]
+        kept |= empty
+        again, step = torch.nonzero(kept, as_tuple=True)
+        nearest[again, seeds[again, step]] = step
 
 
-def _neighbourhoods(work: _Prefixes, seeds: list[Tensor], ratio: float) -> Pooling:
-    """Each seed with the patches nearest to it."""
-    wanted = torch.ceil(ratio * work.sizes / work.counts.clamp(min=1)).long()
-    wanted = torch.minimum(wanted, work.sizes)
-    starts = work.sizes.cumsum(0) - work.sizes
-    proxies, patches_of = [], []
-    for step, (seed, (_, patches)) in enumerate(zip(seeds, work.steps, strict=True)):
-        slot = work.slot[:patches]
-        apart = work.distances(work.points[seed], patches)
-        near = torch.argsort((slot << 32) + apart.view(torch.int32).long(), stable=True)
-        place = torch.arange(patches, device=near.device) - starts[slot]
-        chosen = place < wanted[slot]
-        proxies.append(work.base[slot[chosen]] + step)
-        patches_of.append(work.order[near[chosen]])
-    proxy = torch.cat(proxies) if proxies else work.order[:0]
-    patch = torch.cat(patches_of) if patches_of else work.order[:0]
-    return work.pooled(proxy, patch)
+def _neighbourhoods(rows: _Rows, seeds: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
+    """(R, n) steps, -1 for none, and (R, n) columns: each seed with the patches nearest to it."""
+    wanted = torch.minimum(torch.ceil(ratio * rows.sizes / rows.counts).long(), rows.sizes)
+    place = torch.arange(int(wanted.max()), device=wanted.device)
+    steps, columns = [], []
+    for step, centre in enumerate(rows.at(seeds).unbind(1)):
+        apart = (rows.points - centre[..., None]).square_().sum(1)
+        apart.masked_fill_(~rows.there, torch.inf)
+        columns.append(torch.argsort(apart, dim=1, stable=True)[:, : len(place)])
+        own = (place < wanted[:, None]) & (step < rows.counts[:, None])
+        steps.append(torch.where(own, step, -1))
+    return torch.cat(steps, 1), torch.cat(columns, 1)

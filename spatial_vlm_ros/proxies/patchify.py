@@ -8,6 +8,8 @@ from torch.nn.functional import interpolate
 
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
 
+_DENSE = 1 << 20  # ids this far apart are looked up in a table
+
 
 def patchify(
     features: Tensor, points_scene: Tensor, valid: Tensor, groups: Tensor
@@ -23,13 +25,13 @@ def patchify(
     """
     h, w, dimension = features.shape
     cell = _cells(groups.shape, (h, w), groups.device)
-    ids, label = torch.unique(groups, return_inverse=True)  # ids ascend
+    ids, label = _numbered(groups)
     area = torch.bincount((cell * len(ids) + label).flatten(), minlength=h * w * len(ids))
     # A key that orders by area, then by lower id: argmax alone leaves ties to the device.
     rank = torch.arange(len(ids) - 1, -1, -1, device=area.device)
     winner = len(ids) - 1 - (area.view(h * w, -1) * len(ids) + rank).amax(1) % len(ids)
-    own = valid & (label == winner[cell])
-    cells, points = cell[own], points_scene[own].to(torch.float32)
+    own = torch.nonzero((valid & (label == winner[cell])).flatten())[:, 0]
+    cells, points = cell.flatten()[own], points_scene.reshape(-1, 3)[own].to(torch.float32)
     count = torch.bincount(cells, minlength=h * w)
     point = _centres(points, cells, count)
     kept = torch.nonzero(count)[:, 0]
@@ -67,11 +69,22 @@ def _cells(image: torch.Size, grid: tuple[int, int], device: torch.device) -> Te
     return rows[:, None] * grid[1] + columns
 
 
+def _numbered(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """The ids there are, ascending, and which of them each pixel has."""
+    low, high = (int(end) for end in torch.aminmax(groups))
+    if high - low > _DENSE:
+        return torch.unique(groups, return_inverse=True)
+    from_low = groups.long() - low  # a table is many times faster than sorting all pixels
+    there = torch.zeros(high - low + 1, dtype=torch.bool, device=groups.device)
+    there[from_low.flatten()] = True
+    return (torch.nonzero(there)[:, 0] + low).to(groups.dtype), (there.cumsum(0) - 1)[from_low]
+
+
 def _centres(points: Tensor, cells: Tensor, count: Tensor) -> Tensor:
     """(cells, 3) mean of the points (n, 3) in each cell (n,); the median where they are three."""
     total = points.new_zeros(len(count), 3).index_add_(0, cells, points)
-    index = cells[:, None].expand(-1, 3)
-    low = torch.zeros_like(total).scatter_reduce_(0, index, points, "amin", include_self=False)
-    high = torch.zeros_like(total).scatter_reduce_(0, index, points, "amax", include_self=False)
     mean = total / count.clamp(min=1)[:, None]
-    return torch.where((count == 3)[:, None], total - low - high, mean)
+    three = torch.nonzero((count == 3)[cells])[:, 0]
+    three = three[torch.argsort(cells[three], stable=True)].view(-1, 3)
+    mean[cells[three[:, 0]]] = points[three].median(dim=1).values
+    return mean

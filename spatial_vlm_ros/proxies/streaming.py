@@ -125,8 +125,10 @@ class ProxyMemory:
         old = cells.proxies >= 0
         new_cells = torch.bincount(member[~old], minlength=groups)
         all_cells = torch.bincount(member, minlength=groups)
-        filled = torch.unique(torch.stack([member[old], cells.proxies[old]]), dim=1)[0]
-        empty = torch.bincount(filled, minlength=groups) < given
+        most = max([0, *given.tolist()])
+        filled = torch.zeros(groups, most, dtype=torch.bool, device=member.device)
+        filled[member[old], cells.proxies[old]] = True
+        empty = filled.sum(1) < given
         moved = (wanted - given).abs() > torch.clamp(self.config.settled * given, min=1.0)
         return empty | moved | (given < 0) | (new_cells > self.config.settled * all_cells)
 
