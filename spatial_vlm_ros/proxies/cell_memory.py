@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from spatial_vlm_ros.config import ProxyConfig
 from spatial_vlm_ros.proxies.allocation import allocate
 from spatial_vlm_ros.proxies.cells import CELL_FIELDS, Cells, CellStore, blended, merged
 from spatial_vlm_ros.proxies.merging import ward
+from spatial_vlm_ros.proxies.nearest import nearest_of_group
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
 
 _LEFT = 0.9  # share of a group's most cells that it is merged down to
@@ -151,9 +154,10 @@ class CellMemory:
         near = torch.nonzero(torch.isin(cells.groups, new.groups))[:, 0]
         if len(near) == 0:
             return torch.full_like(new.groups, -1)
-        apart = distances(new.points, new.groups, cells.points[near], cells.groups[near])
-        least, index = apart.min(dim=1)
-        return torch.where(least <= self._radius_of(new.groups), near[index], -1)
+        index, apart = nearest_of_group(
+            new.points, new.groups, cells.points[near], cells.groups[near]
+        )
+        return torch.where(apart <= self._radius_of(new.groups), near[index], -1)
 
     def _join(self, new: Cells, rows: Tensor) -> None:
         """Let new cells become part of the cells in the given rows (n,)."""
@@ -185,8 +189,8 @@ class CellMemory:
         first = by_owner[sizes.cumsum(0) - sizes]
         self.cells.put(rows[first], together)
         if len(together) > 1:
-            apart = torch.cdist(together.points, together.points).fill_diagonal_(torch.inf)
-            radius = float(apart.amin(1).median()) / 2
+            tree = cKDTree(together.points.cpu().numpy())
+            radius = float(np.median(tree.query(tree.data, 2)[0][:, 1])) / 2
             self._radius[int(together.groups[0])] = max(self.config.cell, radius)
         unused = torch.ones_like(rows, dtype=torch.bool)
         unused[first] = False
@@ -202,9 +206,3 @@ class CellMemory:
             if len(self) <= room:
                 return
             self.forget(int(ids[index]))
-
-
-def distances(points: Tensor, groups: Tensor, to: Tensor, to_groups: Tensor) -> Tensor:
-    """(n, m) from points (n, 3) to points (m, 3); infinite between groups (n,) and (m,)."""
-    apart = torch.cdist(points, to, compute_mode="donot_use_mm_for_euclid_dist")
-    return apart.masked_fill_(groups[:, None] != to_groups, torch.inf)

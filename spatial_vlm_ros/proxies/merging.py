@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
+
+_AROUND = 6  # nearest points that one may be merged with
 
 
 def ward(points: Tensor, counts: Tensor, left: int) -> Tensor:
     """(M,) the cluster 0..left-1 of each weighted point, merged until ``left`` clusters are left.
 
-    points: (M, 3). counts: (M,) weights. In each round the pairs that are each other's cheapest
-    merge, cheapest first; the cost of a pair is what it adds to the squared quantisation error.
+    points: (M, 3). counts: (M,) weights. In each round pairs of neighbours of which neither has a
+    cheaper one merge, cheapest first; the cost is what it adds to the squared quantisation error.
     """
     owner = torch.arange(len(points), device=points.device)
     points, counts = points.double(), counts.double()
     while len(points) > left:
-        cost = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").square_()
-        cost *= counts[:, None] * counts[None] / (counts[:, None] + counts[None])
-        cost.fill_diagonal_(torch.inf)
-        least, partner = cost.min(dim=1)
-        here = torch.arange(len(points), device=points.device)
-        first = here[(partner[partner] == here) & (here < partner)]
-        first = first[torch.argsort(least[first], stable=True)][: len(points) - left]
-        second = partner[first]
+        first, second, cost = _edges(points, counts)
+        rank = torch.argsort(torch.argsort(cost, stable=True))
+        best = torch.full_like(counts, len(rank), dtype=torch.int64)
+        for end in (first, second):
+            best.scatter_reduce_(0, end, rank, "amin")
+        both = torch.nonzero((rank == best[first]) & (rank == best[second]))[:, 0]
+        both = both[torch.argsort(rank[both])][: len(points) - left]
+        first, second = first[both], second[both]
         total = counts[first] + counts[second]
         share = (counts[second] / total)[:, None]
         points[first] += share * (points[second] - points[first])
@@ -33,3 +36,16 @@ def ward(points: Tensor, counts: Tensor, left: int) -> Tensor:
         place[second] = place[first]
         owner, points, counts = place[owner], points[kept], counts[kept]
     return owner
+
+
+def _edges(points: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Neighbours, the lower index first, each pair once, and what it costs to merge them."""
+    near = min(_AROUND + 1, len(points))  # one of them is the point itself
+    around = cKDTree(points.cpu().numpy()).query(points.cpu().numpy(), near)[1]
+    second = torch.from_numpy(around).to(points.device).flatten()
+    first = torch.arange(len(points), device=points.device).repeat_interleave(near)
+    pairs = torch.minimum(first, second) * len(points) + torch.maximum(first, second)
+    pairs = torch.unique(pairs[first != second])
+    first, second = pairs // len(points), pairs % len(points)
+    weight = counts[first] * counts[second] / (counts[first] + counts[second])
+    return first, second, weight * (points[first] - points[second]).square().sum(1)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spatial_vlm_ros.config import ProxyConfig
-from spatial_vlm_ros.proxies.cell_memory import CellMemory, distances
+from spatial_vlm_ros.proxies.cell_memory import CellMemory
 from spatial_vlm_ros.proxies.cells import Cells, merged
 from spatial_vlm_ros.proxies.clustering import cluster
+from spatial_vlm_ros.proxies.nearest import nearest_of_group
 from spatial_vlm_ros.proxies.sequence import ProxySequence
 from spatial_vlm_ros.proxies.serialisation import serialise
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
@@ -160,7 +161,7 @@ def _proxies(cells: Cells, member: Tensor, counts: Tensor, proxies: Tensor) -> C
     late = cells.take(~old & (counts[member] > 0))
     if len(late) == 0:
         return found
-    nearest = distances(late.points, late.groups, found.points, found.groups).argmin(dim=1)
+    nearest, _ = nearest_of_group(late.points, late.groups, found.points, found.groups)
     owner = torch.cat([torch.arange(number, device=member.device), nearest])
     return merged(Cells.concatenate([found, late]), owner, number)
 
