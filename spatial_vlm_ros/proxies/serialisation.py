@@ -119,10 +119,9 @@ def _nearest(apart: Points, neighbours: int) -> NDArray[np.bool_]:
 
 def _walk(points: Points, start: Points) -> NDArray[np.int64]:
     """(n,) each of the points (n, 3) followed by the nearest left, beginning near ``start``."""
-    left, here = np.arange(len(points)), start
-    result = np.empty(len(points), np.int64)
+    result, visited, here = np.empty(len(points), np.int64), np.zeros(len(points)), start
     for place in range(len(points)):
-        next_ = int(np.argmin(((points[left] - here) ** 2).sum(axis=1)))
-        result[place], here = left[next_], points[left[next_]]
-        left = np.delete(left, next_)
+        away = points - here
+        nearest = int((np.einsum("ij,ij->i", away, away) + visited).argmin())
+        result[place], here, visited[nearest] = nearest, points[nearest], np.inf
     return result
