@@ -173,9 +173,9 @@ class ProxyConfig:
     )
     max_megabytes: float = setting(64.0, "Cap on all cells", low=0.01)
     keyframe_distance: float = setting(
-        0.2, "An image is used when the camera has moved this far since the last one", low=0.0
+        0.3, "An image is used when the camera has moved this far since the last one", low=0.0
     )
-    keyframe_angle: float = setting(15.0, "or has turned by so many degrees", low=0.0, high=180.0)
+    keyframe_angle: float = setting(20.0, "or has turned by so many degrees", low=0.0, high=180.0)
     keyframe_period: float = setting(
         1.0, "or, once in so many seconds, when it shows an object that has no proxies", low=0.0
     )
