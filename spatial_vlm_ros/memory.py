@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,8 @@ from spatial_vlm_ros.scene.relations import relations
 from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
 from spatial_vlm_ros.settings import check
 
-if TYPE_CHECKING:  # they need torch, which takes seconds and a memory without proxies does not
-    from spatial_vlm_ros.proxies.scene_proxies import SceneProxies, View
-    from spatial_vlm_ros.proxies.triplets import PatchTriplets
+if TYPE_CHECKING:  # it needs torch, which takes seconds and a memory without proxies does not
+    from spatial_vlm_ros.proxies.scene_proxies import SceneProxies
 
 
 @dataclass(frozen=True)
@@ -116,16 +115,18 @@ class SpatialMemory:
                 self._offer(self.proxies, frame, points, segments, shown)
 
     def encode_keyframe(self) -> None:
-        """Encode the frame that waits for it, if one does, and take it in."""
-        view = self.proxies.take() if self.proxies is not None else None
-        if self.proxies is not None and view is not None:
-            self.add_patches(view, self.proxies.encode(view))
+        """Encode the frame that waits for it, if one does, and take it in.
 
-    def add_patches(self, view: View, patches: PatchTriplets) -> None:
-        """Take in a keyframe that has been encoded. ``ValueError``: it does not fit the others."""
-        if self.proxies is None:
-            raise ValueError("this memory makes no proxies: give it some to begin with")
-        self.proxies.absorb(view, patches, self._present)
+        ``ValueError``: it cannot be encoded, or does not fit the others.
+        """
+        if self.proxies is not None and (view := self.proxies.take()):
+            patches = self.proxies.encode(view)
+            self.proxies.absorb(view, patches, self.became(patches.groups.tolist()).get)
+
+    def became(self, object_ids: Iterable[int]) -> dict[int, int]:
+        """What objects of these ids are part of now; those that are not there any more left out."""
+        now = {object_id: self._present(object_id) for object_id in set(object_ids)}
+        return {old: new for old, new in now.items() if new is not None}
 
     def graph(self) -> SceneGraph:
         """What is known now, as immutable data."""
@@ -156,9 +157,7 @@ class SpatialMemory:
             self._floor,
             self._geometric.walls.found,
         )
-        proxies = None
-        if self.proxies is not None:
-            proxies = self.proxies.packed(state.name)
+        proxies = None if self.proxies is None else self.proxies.packed(state.name)
         store.save(folder, state, fixed_frame, proxies)
 
     def load(self, folder: Path, fixed_frame: str) -> str:
@@ -168,9 +167,8 @@ class SpatialMemory:
         the memory is then unchanged.
         """
         state = store.load(folder, self.config, fixed_frame)
-        without = ""
-        if self.proxies is not None:
-            without = self.proxies.restore(folder / store.PROXIES, state.name)
+        proxies, path = self.proxies, folder / store.PROXIES
+        without = "" if proxies is None else proxies.restore(path, state.name)
         self._start(self.revision + 1 + state.revision)
         self.T_fixed_scene, self._stamp_ns = state.T_fixed_scene, state.stamp_ns
         self._T_scene_robot = state.T_scene_robot
@@ -186,7 +184,7 @@ class SpatialMemory:
     @property
     def bytes_used(self) -> int:
         """Bytes of what grows with the scene: objects' points, floor cells and proxies."""
-        proxies = 0 if self.proxies is None else self.proxies.memory.bytes_used
+        proxies = 0 if self.proxies is None else self.proxies.bytes_used
         return self._objects.bytes_used + self._floor.cells.nbytes + proxies
 
     def _refuse_unusable(self, frame: Frame) -> None:
@@ -199,7 +197,8 @@ class SpatialMemory:
         config = self.config
         if frame.labels is not None and config.instances == "labels":
             return from_labels(frame.labels, points, config.segmentation, config.points)
-        walls, known = self._geometric.walls, self._geometric.walls.revision
+        walls = self._geometric.walls
+        known = walls.revision
         shapes = self._geometric.segment(points, self._floor.height)
         if walls.revision != known:
             self._objects.cut(walls.hold)

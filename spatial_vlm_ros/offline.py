@@ -66,7 +66,7 @@ def map_recording(
     save_picture(output / "scene.png", top_down(scene, path_scene))
     save_picture(output / "overlay.png", album.best_overlay(scene.present(), T_scene_fixed))
     if memory.proxies is not None:
-        sequence = memory.proxies.sequence()
+        sequence = memory.proxies.read().sequence
         points, groups = sequence.points_scene.numpy(force=True), sequence.groups.numpy(force=True)
         save_picture(output / "proxies.png", proxies_above(scene, points, groups))
     print_objects(scene)

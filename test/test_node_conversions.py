@@ -24,6 +24,7 @@ from spatial_vlm_ros.nodes.conversions import (
     time_message,
 )
 from spatial_vlm_ros.nodes.markers import Markers, proxy_markers
+from spatial_vlm_ros.proxies.scene_proxies import Reading
 from spatial_vlm_ros.proxies.sequence import ProxySequence
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
 from spatial_vlm_ros.ros_image import stamp_ns
@@ -113,7 +114,7 @@ def test_proxies_are_halves_in_little_endian_and_background_is_0():
         torch.tensor([7, -2]),
         torch.tensor([3, 1]),
     )
-    made = proxies_message(sequence, 5, "some encoder", STAMP, "spatial_scene")
+    made = proxies_message(Reading(sequence, 5, STAMP, "some encoder"), "spatial_scene")
     message = deserialize_message(serialize_message(made), ros.ProxySequence)
     # 1 is 0x3C00, -2 is 0xC000, 0.5 is 0x3800, the greatest half is 0x7BFF.
     assert bytes(message.features).hex() == "003c00c00038ff7b"
@@ -127,9 +128,10 @@ def test_proxies_are_halves_in_little_endian_and_background_is_0():
 def test_dots_of_proxies_vanish_with_the_last_of_them():
     none = torch.empty(0, dtype=torch.int64)
     empty = ProxySequence(torch.empty(0, 2), torch.empty(0, 3), none, none)
-    (dots,) = proxy_markers(empty, STAMP, "spatial_scene").markers
+    reading = Reading(empty, 1, STAMP, "e")
+    (dots,) = proxy_markers(reading, "spatial_scene").markers
     assert dots.action == Marker.DELETE and not dots.points
-    made = proxies_message(empty, 1, "e", STAMP, "spatial_scene")
+    made = proxies_message(reading, "spatial_scene")
     assert (made.count, made.dimension, len(made.features)) == (0, 2, 0)
 
 

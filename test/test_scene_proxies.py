@@ -54,7 +54,7 @@ def ids(memory: SpatialMemory) -> dict[str, int]:
 
 def test_proxies_lie_where_their_objects_are():
     memory = mapped(CHAIR, BIN, WALL)
-    sequence = memory.proxies.sequence()
+    sequence = memory.proxies.read().sequence
     assert len(sequence) == 60
     groups, points = sequence.groups.numpy(), sequence.points_scene.numpy()
     chair, bin_ = (ids(memory)[name] for name in ("chair", "bin"))
@@ -80,7 +80,7 @@ def test_proxies_count_as_bytes_of_the_map():
 def test_features_are_those_of_the_pixels():
     """The bin is blue and the chair red: the encoder's first colour channels (Lab) tell."""
     memory = mapped(CHAIR, BIN)
-    sequence = memory.proxies.sequence()
+    sequence = memory.proxies.read().sequence
     b_of_lab = sequence.features[:, -9 + 2]  # mean b: blue is negative, red positive
     of = {name: b_of_lab[sequence.groups == i].mean() for name, i in ids(memory).items()}
     assert of["bin"] < -0.5 < 0.5 < of["chair"]
@@ -90,7 +90,7 @@ def test_what_is_neither_object_nor_surroundings_is_unknown():
     memory = memory_with_proxies(replace(CONFIG, instances="geometric"))
     too_long_for_an_object = Block(9, None, (3.5, 0.0, 0.25), (0.5, 6.0, 0.5))
     show(memory, [CHAIR, too_long_for_an_object])
-    assert {UNKNOWN, FLOOR} <= set(memory.proxies.sequence().groups.tolist())
+    assert {UNKNOWN, FLOOR} <= set(memory.proxies.read().sequence.groups.tolist())
 
 
 # -- keyframes ---------------------------------------------------------------------------------
@@ -125,16 +125,16 @@ def test_something_unknown_passes_once_in_a_while():
 def test_a_robot_that_stands_still_adds_nothing():
     memory = memory_with_proxies()
     show(memory, [CHAIR, BIN], [POSES[0]] * 30)
-    first = memory.proxies.sequence().counts.sum()
+    first = memory.proxies.read().sequence.counts.sum()
     show(memory, [CHAIR, BIN], [POSES[0]] * 30, first=100)
-    assert memory.proxies.sequence().counts.sum() == first
+    assert memory.proxies.read().sequence.counts.sum() == first
 
 
 def test_an_object_put_before_a_standing_robot_gets_proxies():
     memory = memory_with_proxies()
     show(memory, [CHAIR], [POSES[0]] * 15)
     show(memory, [CHAIR, BIN], [POSES[0]] * 15, first=15)
-    assert set(ids(memory).values()) <= set(memory.proxies.sequence().groups.tolist())
+    assert set(ids(memory).values()) <= set(memory.proxies.read().sequence.groups.tolist())
 
 
 # -- what follows what -------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_a_removed_object_has_no_proxies():
     changes = memory.proxies.changes
     memory.remove(chair)
     assert memory.proxies.changes > changes
-    assert chair not in memory.proxies.sequence().groups
+    assert chair not in memory.proxies.read().sequence.groups
 
 
 def test_a_missing_object_has_no_proxies_until_it_is_back():
@@ -155,17 +155,17 @@ def test_a_missing_object_has_no_proxies_until_it_is_back():
     show(memory, [BIN], [POSES[-1]] * 8, first=50)
     state = {item.id: item.state for item in memory.graph().objects}
     assert state[chair] is ObjectState.MISSING
-    assert chair not in memory.proxies.sequence().groups
+    assert chair not in memory.proxies.read().sequence.groups
     show(memory, [CHAIR, BIN], [POSES[-1]] * 15, first=100)
-    assert chair in memory.proxies.sequence().groups
+    assert chair in memory.proxies.read().sequence.groups
 
 
 def test_proxies_of_merged_objects_are_one_group():
     memory = mapped(CHAIR, BIN)
     chair, bin_ = (ids(memory)[name] for name in ("chair", "bin"))
-    counts = memory.proxies.sequence().counts.sum()
+    counts = memory.proxies.read().sequence.counts.sum()
     memory.proxies.follow(lambda group: chair if group == bin_ else group)
-    sequence = memory.proxies.sequence()
+    sequence = memory.proxies.read().sequence
     assert bin_ not in sequence.groups and chair in sequence.groups
     assert sequence.counts.sum() == counts
 
@@ -178,7 +178,7 @@ def test_a_frame_encoded_late_is_of_what_its_objects_have_become():
     chair, bin_ = (ids(memory)[name] for name in ("chair", "bin"))
     became = {chair: 77}  # merged into another; the bin is gone
     memory.proxies.absorb(view, patches, became.get)
-    groups = set(memory.proxies.sequence().groups.tolist())
+    groups = set(memory.proxies.read().sequence.groups.tolist())
     assert 77 in groups and not {chair, bin_} & groups
 
 
@@ -188,8 +188,8 @@ def test_a_frame_encoded_after_a_reset_is_dropped():
     view = memory.proxies.take()
     patches = memory.proxies.encode(view)
     memory.reset()
-    memory.add_patches(view, patches)
-    assert len(memory.proxies.sequence()) == 0
+    memory.proxies.absorb(view, patches, memory.became(patches.groups.tolist()).get)
+    assert len(memory.proxies.read().sequence) == 0
 
 
 def test_only_the_newest_keyframe_waits():
@@ -202,13 +202,11 @@ def test_only_the_newest_keyframe_waits():
 
 def test_the_revision_grows_over_a_reset():
     memory = mapped(CHAIR, BIN)
-    memory.proxies.sequence()
-    before = memory.proxies.memory.revision
+    before = memory.proxies.read().revision
     assert before > 0
     memory.reset()
     show(memory, [CHAIR])
-    memory.proxies.sequence()
-    assert memory.proxies.memory.revision > before
+    assert memory.proxies.read().revision > before
 
 
 def test_a_map_finer_than_the_grid_of_points_is_refused():
@@ -243,15 +241,15 @@ def test_loaded_proxies_are_those_saved_and_go_on_alike(folder):
     saved = mapped(CHAIR, BIN)
     loaded = memory_with_proxies()
     assert loaded.load(folder, "odom") == ""
-    assert same(loaded.proxies.sequence(), saved.proxies.sequence())
-    assert loaded.proxies.stamp_ns == saved.proxies.stamp_ns == 800_000_000
+    assert same(loaded.proxies.read().sequence, saved.proxies.read().sequence)
+    assert loaded.proxies.read().stamp_ns == saved.proxies.read().stamp_ns == 800_000_000
     for memory in (loaded, saved):
         show(memory, [CHAIR, BIN], [look((0.3, -1.5, 1.3), MIDDLE)], first=20)
-    assert same(loaded.proxies.sequence(), saved.proxies.sequence())
+    assert same(loaded.proxies.read().sequence, saved.proxies.read().sequence)
 
 
 def test_the_file_holds_the_sequence_to_read(folder):
-    expected = mapped(CHAIR, BIN).proxies.sequence()
+    expected = mapped(CHAIR, BIN).proxies.read().sequence
     read = read_sequence(folder / "proxies.safetensors")
     assert same(replace(expected, features=expected.features.half()), read)
     assert read_labels(folder / "proxies.safetensors")["encoder"] == "descriptors-1"
@@ -260,9 +258,9 @@ def test_the_file_holds_the_sequence_to_read(folder):
 def test_other_settings_cluster_the_same_patches_anew(folder):
     memory = memory_with_proxies(replace(CONFIG, proxies=ProxyConfig(budget=20)))
     assert memory.load(folder, "odom") == ""
-    sequence = memory.proxies.sequence()
+    sequence = memory.proxies.read().sequence
     assert len(sequence) == 20
-    assert sequence.counts.sum() == mapped(CHAIR, BIN).proxies.sequence().counts.sum()
+    assert sequence.counts.sum() == mapped(CHAIR, BIN).proxies.read().sequence.counts.sum()
 
 
 def test_a_scene_without_proxies_begins_anew_and_says_so(tmp_path):
@@ -272,7 +270,7 @@ def test_a_scene_without_proxies_begins_anew_and_says_so(tmp_path):
     plain.save(tmp_path, "odom")
     memory = mapped(BIN)
     assert "without proxies" in memory.load(tmp_path, "odom")
-    assert len(memory.proxies.sequence()) == 0
+    assert len(memory.proxies.read().sequence) == 0
     assert ids(memory).keys() == {"chair"}
 
 
@@ -287,7 +285,7 @@ def test_proxies_of_another_encoder_are_left_and_it_is_said(folder):
     memory = memory_with_proxies()
     memory.proxies.encoder.name = "another"
     assert "features of descriptors-1, the encoder here is another" in memory.load(folder, "odom")
-    assert len(memory.proxies.sequence()) == 0
+    assert len(memory.proxies.read().sequence) == 0
 
 
 def test_proxies_of_another_scene_are_refused(folder, tmp_path):
@@ -297,10 +295,10 @@ def test_proxies_of_another_scene_are_refused(folder, tmp_path):
     longer.save(other, "odom")
     (other / "proxies.safetensors").replace(folder / "proxies.safetensors")
     memory = mapped(BIN)
-    before = memory.proxies.sequence()
+    before = memory.proxies.read().sequence
     with pytest.raises(ValueError, match="of another scene"):
         memory.load(folder, "odom")
-    assert ids(memory).keys() == {"bin"} and same(memory.proxies.sequence(), before)
+    assert ids(memory).keys() == {"bin"} and same(memory.proxies.read().sequence, before)
 
 
 def damage(path: Path, change) -> None:
@@ -322,10 +320,10 @@ def damage(path: Path, change) -> None:
 def test_a_damaged_file_is_refused_and_nothing_changes(folder, change):
     damage(folder / "proxies.safetensors", change)
     memory = mapped(BIN)
-    before = memory.proxies.sequence()
+    before = memory.proxies.read().sequence
     with pytest.raises(ValueError, match=r"proxies\.safetensors is damaged"):
         memory.load(folder, "odom")
-    assert same(memory.proxies.sequence(), before)
+    assert same(memory.proxies.read().sequence, before)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a safetensors file at all"])
@@ -349,9 +347,7 @@ def test_no_encoder_no_proxies():
     memory = SpatialMemory(config, open_proxies(config))
     assert memory.proxies is None
     memory.observe(frame([CHAIR], POSES[0], 0))
-    memory.encode_keyframe()
-    with pytest.raises(ValueError, match="makes no proxies"):
-        memory.add_patches(None, None)
+    memory.encode_keyframe()  # there is none, and nothing to do
 
 
 def test_a_memory_without_proxies_does_not_import_torch():

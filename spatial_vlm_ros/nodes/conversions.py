@@ -22,7 +22,7 @@ from spatial_vlm_ros.scene import graph as core
 from spatial_vlm_ros.scene.box import Box
 
 if TYPE_CHECKING:  # needs torch
-    from spatial_vlm_ros.proxies.sequence import ProxySequence
+    from spatial_vlm_ros.proxies.scene_proxies import Reading
 
 
 def time_message(stamp: int) -> Time:
@@ -216,22 +216,21 @@ def _floor_from(message: OccupancyGrid) -> core.FloorMap:
 # -- proxies ---------------------------------------------------------------------------------
 
 
-def proxies_message(
-    sequence: ProxySequence, revision: int, encoder: str, stamp: int, frame: str
-) -> ros.ProxySequence:
+def proxies_message(reading: Reading, frame: str) -> ros.ProxySequence:
     """Proxies in the order in which they are read; background has object id 0."""
+    sequence = reading.sequence
     features = sequence.features.cpu().half().numpy().astype("<f2")
     points = sequence.points_scene.cpu().numpy().astype(np.float32)
     ids = sequence.groups.clamp(min=0).cpu().numpy().astype(np.uint32)
     return ros.ProxySequence(
-        header=header(stamp, frame),
-        revision=revision,
+        header=header(reading.stamp_ns, frame),
+        revision=reading.revision,
         count=len(sequence),
         dimension=features.shape[1],
         features=array.array("B", features.tobytes()),
         points=array.array("f", points.tobytes()),
         object_ids=array.array("I", ids.tobytes()),
-        encoder=encoder,
+        encoder=reading.encoder,
     )
 
 

@@ -1,4 +1,4 @@
-"""The thread in which the mapper's keyframes are encoded, while mapping goes on."""
+"""The thread in which keyframes become proxies and these are published, while mapping goes on."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rclpy.lifecycle import LifecycleNode
 
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.nodes.diagnostics import Latencies
-from spatial_vlm_ros.proxies.scene_proxies import SceneProxies
+from spatial_vlm_ros.proxies.scene_proxies import Reading, SceneProxies
 
 _IDLE_S = 0.5
 
 
 class Encoding:
-    """Takes keyframes from ``proxies``, the memory's; ``taken_in`` is called after each.
+    """Encodes the keyframes of ``proxies``, the memory's; ``publish`` is called for what is new.
 
-    lock: of the memory; held to fetch a keyframe and to take its patches in, not to encode.
-    problem: why the last keyframe could not be used, empty when it could.
+    lock: of the memory; held for a moment before and after a keyframe is encoded. problem: why the
+    last keyframe could not be used, empty when it could.
     """
 
     def __init__(
@@ -29,10 +29,11 @@ class Encoding:
         memory: SpatialMemory,
         proxies: SceneProxies,
         lock: threading.Lock,
-        taken_in: Callable[[], None],
+        publish: Callable[[Reading], None],
     ) -> None:
         self._node, self._memory, self._proxies = node, memory, proxies
-        self._lock, self._taken_in = lock, taken_in
+        self._lock, self._publish = lock, publish
+        self._published, self._published_at = proxies.changes, 0.0
         self._wake, self._stop = threading.Event(), threading.Event()
         self._count, self._milliseconds = 0, Latencies()
         self.problem = ""
@@ -51,7 +52,7 @@ class Encoding:
 
     def values(self) -> dict[str, str]:
         """For diagnostics."""
-        size = len(self._proxies.memory.groups)
+        size = len(self._proxies.groups)
         return {
             "encoder": self._proxies.encoder.name,
             "keyframes encoded": str(self._count),
@@ -65,22 +66,29 @@ class Encoding:
             self._wake.clear()
             try:
                 self._encode_waiting()
+                self._publish_if_due()
             except Exception as error:  # the encoder's own: out of memory, a driver's ...
-                self.problem = f"keyframe not encoded: {error}"
+                self.problem = f"no new proxies: {error}"
                 known = isinstance(error, ValueError)
                 text = self.problem if known else f"{self.problem}\n{traceback.format_exc()}"
                 self._node.get_logger().error(text, throttle_duration_sec=5.0)
 
     def _encode_waiting(self) -> None:
-        while not self._stop.is_set():
-            with self._lock:
-                view = self._proxies.take()
-            if view is None:
-                return
-            start = time.perf_counter()
-            patches = self._proxies.encode(view)
-            self._milliseconds.add(1e3 * (time.perf_counter() - start))
-            with self._lock:
-                self._memory.add_patches(view, patches)
-            self._count, self.problem = self._count + 1, ""
-            self._taken_in()
+        with self._lock:
+            view = self._proxies.take()
+        if view is None:
+            return
+        start = time.perf_counter()
+        patches = self._proxies.encode(view)
+        self._milliseconds.add(1e3 * (time.perf_counter() - start))
+        with self._lock:
+            became = self._memory.became(patches.groups.tolist())
+        self._proxies.absorb(view, patches, became.get)
+        self._count, self.problem = self._count + 1, ""
+
+    def _publish_if_due(self) -> None:
+        now, changes = time.monotonic(), self._proxies.changes
+        period = float(self._node.get_parameter("proxies_period").value)
+        if changes != self._published and now - self._published_at >= period:
+            self._published, self._published_at = changes, now
+            self._publish(self._proxies.read())

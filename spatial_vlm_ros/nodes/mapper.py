@@ -1,7 +1,7 @@
 """The mapper: camera topics and TF in; objects and scene graph out.
 
 Callbacks only hand messages to the assembler. One worker thread takes complete frames from it,
-shows them to the memory and publishes what has changed. Another encodes keyframes for the proxies.
+shows them to the memory and publishes what has changed. Another makes and publishes the proxies.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ class Mapper(ManagedNode):
         if self._proxies is not None:
             from spatial_vlm_ros.nodes.encoding import Encoding  # torch, not without proxies
 
-            self._encoding = Encoding(self, self._memory, self._proxies, self._lock, self._wake.set)
+            self._encoding = Encoding(
+                self, self._memory, self._proxies, self._lock, self._outputs.publish_proxies
+            )
         self._worker = threading.Thread(target=self._work, name="mapping", daemon=True)
         self._worker.start()
 
@@ -174,7 +176,7 @@ class Mapper(ManagedNode):
 
     def _publish(self) -> None:
         with self._lock:
-            self._outputs.publish(self._memory)
+            self._outputs.publish(self._memory.graph)
 
     def _map_changed(self) -> None:
         """A service altered the map."""

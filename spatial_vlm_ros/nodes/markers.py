@@ -14,7 +14,7 @@ from spatial_vlm_ros.nodes.conversions import header, yaw_quaternion
 from spatial_vlm_ros.scene.graph import SceneObject
 
 if TYPE_CHECKING:  # needs torch
-    from spatial_vlm_ros.proxies.sequence import ProxySequence
+    from spatial_vlm_ros.proxies.scene_proxies import Reading
 
 _GOLDEN = 0.618033988749895  # steps of this share of the colour circle never come close again
 _GREY = ColorRGBA(r=0.6, g=0.6, b=0.6, a=1.0)
@@ -43,9 +43,10 @@ class Markers:
         return MarkerArray(markers=markers)
 
 
-def proxy_markers(sequence: ProxySequence, stamp_ns: int, frame: str) -> MarkerArray:
+def proxy_markers(reading: Reading, frame: str) -> MarkerArray:
     """All proxies as dots in the colours of their objects, background grey."""
-    dots = Marker(header=header(stamp_ns, frame), ns="proxies", type=Marker.SPHERE_LIST)
+    sequence = reading.sequence
+    dots = Marker(header=header(reading.stamp_ns, frame), ns="proxies", type=Marker.SPHERE_LIST)
     dots.action = Marker.ADD if len(sequence) else Marker.DELETE
     dots.pose.orientation.w = 1.0
     dots.scale = Vector3(x=_DOT, y=_DOT, z=_DOT)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
@@ -12,7 +13,6 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from visualization_msgs.msg import MarkerArray
 
-from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes import qos
 from spatial_vlm_ros.nodes.conversions import (
@@ -24,7 +24,11 @@ from spatial_vlm_ros.nodes.conversions import (
 )
 from spatial_vlm_ros.nodes.mapper_config import MapperConfig
 from spatial_vlm_ros.nodes.markers import Markers, proxy_markers
+from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.tf import tf2
+
+if TYPE_CHECKING:  # needs torch
+    from spatial_vlm_ros.proxies.scene_proxies import Reading
 
 
 class Outputs:
@@ -47,8 +51,7 @@ class Outputs:
         self._proxies = self._publisher(ros.ProxySequence, "~/proxies", qos.latched())
         self._dots = self._publisher(MarkerArray, "~/proxy_markers", qos.latched())
         self._tied: NDArray[np.float64] | None = None
-        self._last = {"objects": 0.0, "graph": 0.0, "proxies": 0.0}
-        self._proxies_published = 0
+        self._last = {"objects": 0.0, "graph": 0.0}
         self.pending: set[str] = set()
 
     def close(self) -> None:
@@ -60,29 +63,27 @@ class Outputs:
         """The objects are not those that were published."""
         self.pending |= {"objects", "graph"}
 
-    def publish(self, memory: SpatialMemory) -> None:
-        """Publish what is pending and due; the memory is asked for it only then."""
-        now, proxies = time.monotonic(), memory.proxies
-        if proxies is not None and proxies.changes != self._proxies_published:
-            self.pending.add("proxies")
+    def publish(self, scene: Callable[[], SceneGraph]) -> None:
+        """Publish what is pending and due; ``scene`` is asked only then."""
+        now = time.monotonic()
         due = {name for name in self.pending if now - self._last[name] >= self._period(name)}
         if not due:
             return
         self.pending -= due
         self._last |= dict.fromkeys(due, now)
-        snapshot, frame = memory.graph(), self._config.scene_frame
+        snapshot, frame = scene(), self._config.scene_frame
         if "graph" in due:
             self._graph.publish(graph_message(snapshot, frame, self._config.fixed_frame))
         if "objects" in due:
             present, stamp = snapshot.present(), snapshot.stamp_ns
             self._boxes.publish(detections_message(present, stamp, frame))
             self._shapes.publish(self._markers.message(present, stamp, frame))
-        if "proxies" in due and proxies is not None:
-            self._proxies_published = proxies.changes
-            sequence, stamp, name = proxies.sequence(), proxies.stamp_ns, proxies.encoder.name
-            revision = proxies.memory.revision
-            self._proxies.publish(proxies_message(sequence, revision, name, stamp, frame))
-            self._dots.publish(proxy_markers(sequence, stamp, frame))
+
+    def publish_proxies(self, reading: Reading) -> None:
+        """Publish the proxies, from whatever thread."""
+        frame = self._config.scene_frame
+        self._proxies.publish(proxies_message(reading, frame))
+        self._dots.publish(proxy_markers(reading, frame))
 
     def tie(self, T_fixed_scene: NDArray[np.float64] | None, stamp_ns: int) -> None:
         """Broadcast where the scene frame is, if that is new."""

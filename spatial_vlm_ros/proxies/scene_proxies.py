@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,27 +41,49 @@ class View:
     epoch: int
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A sequence and what it is of: which revision, of images up to when, by which encoder."""
+
+    sequence: ProxySequence
+    revision: int
+    stamp_ns: int
+    encoder: str
+
+
 class SceneProxies:
     """Keyframes in, proxies of the whole scene out.
 
-    :meth:`encode` takes long and needs nothing but the encoder: it may run in a thread of its own
-    while the memory goes on. Everything else is for one thread at a time.
+    One thread follows the objects and offers keyframes; another may take, encode and absorb them
+    and read the proxies, none of which lets the first one wait. changes: counts what may have
+    changed the sequence.
     """
 
     def __init__(self, config: ProxyConfig, encoder: VisionEncoder) -> None:
         self.config, self.encoder = config, encoder
-        self.memory = ProxyMemory(config)
-        self.stamp_ns = 0  # of the newest image taken in
-        self.changes = 0  # counts what may have changed the sequence
+        self.changes = 0
+        self._lock = threading.RLock()  # of the memory and what is said of it
+        self._memory, self._stamp_ns = ProxyMemory(config), 0
+        self._groups: frozenset[int] = frozenset()
         self._gate = KeyframeGate(config)
         self._waiting: View | None = None
         self._epoch = 0
+
+    @property
+    def groups(self) -> frozenset[int]:
+        """The groups that there are patches of."""
+        return self._groups
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of what grows with the scene."""
+        return self._memory.bytes_used
 
     def wants(
         self, T_scene_camera: NDArray[np.float64], stamp_ns: int, objects: Iterable[int]
     ) -> bool:
         """Whether an image taken at this pose (4, 4), that shows these objects, is a keyframe."""
-        unknown = not self.memory.groups.issuperset(objects)
+        unknown = not self._groups.issuperset(objects)
         return self._gate.passes(T_scene_camera, stamp_ns, unknown)
 
     def offer(
@@ -88,37 +111,43 @@ class SceneProxies:
 
     def absorb(self, view: View, patches: PatchTriplets, becomes: Becomes) -> None:
         """Take in an encoded image. Patches of what is no more are left out."""
-        if view.epoch != self._epoch:
-            return
         ids, member = torch.unique(patches.groups, return_inverse=True)
         now = [_now(group, becomes) for group in ids.tolist()]
         there = torch.tensor([group is not None for group in now], device=ids.device)[member]
         renamed = ids.new_tensor([UNKNOWN if group is None else group for group in now])[member]
         parts = patches.features, patches.points_scene, renamed
-        self.memory.update(PatchTriplets(*(part[there] for part in parts)), view.stamp_ns)
-        self.stamp_ns = max(self.stamp_ns, view.stamp_ns)
-        self.changes += 1
+        with self._lock:
+            if view.epoch == self._epoch:
+                kept = PatchTriplets(*(part[there] for part in parts))
+                self._memory.update(kept, view.stamp_ns)
+                self._stamp_ns = max(self._stamp_ns, view.stamp_ns)
+                self._changed()
 
     def follow(self, becomes: Becomes) -> None:
         """Let groups go where their objects have gone."""
-        for group in self.memory.groups:
-            now = _now(group, becomes)
-            if now == group:
-                continue
-            if now is None:
-                self.memory.forget(group)
-            else:
-                self.memory.rename(group, now)
-            self.changes += 1
+        moved = {group: now for group in self._groups if (now := _now(group, becomes)) != group}
+        if not moved:
+            return
+        with self._lock:
+            for group, now in moved.items():
+                if now is None:
+                    self._memory.forget(group)
+                else:
+                    self._memory.rename(group, now)
+            self._changed()
 
-    def sequence(self, minimum_of: Mapping[int, int] | None = None) -> ProxySequence:
+    def read(self, minimum_of: Mapping[int, int] | None = None) -> Reading:
         """The proxies in the order in which they are read; see :meth:`ProxyMemory.sequence`."""
-        return self.memory.sequence(minimum_of)
+        with self._lock:
+            sequence = self._memory.sequence(minimum_of)
+            return Reading(sequence, self._memory.revision, self._stamp_ns, self.encoder.name)
 
     def packed(self, scene: str) -> bytes:
         """Everything as a file's content; ``scene`` says which scene the proxies are of."""
-        labels = {"scene": scene, "encoder": self.encoder.name, "stamp_ns": str(self.stamp_ns)}
-        return storage.packed(self.memory, labels)
+        with self._lock:
+            stamp = str(self._stamp_ns)
+            labels = {"scene": scene, "encoder": self.encoder.name, "stamp_ns": stamp}
+            return storage.packed(self._memory, labels)
 
     def restore(self, path: Path, scene: str) -> str:
         """Go on from what was saved; empty, or why it has to begin anew instead.
@@ -143,10 +172,16 @@ class SceneProxies:
         self._start(ProxyMemory(self.config), 0)
 
     def _start(self, memory: ProxyMemory, stamp_ns: int) -> None:
-        memory.revision += self.memory.revision + 1
-        self.memory, self.stamp_ns = memory, stamp_ns
-        self._gate, self._waiting = KeyframeGate(self.config), None
-        self._epoch, self.changes = self._epoch + 1, self.changes + 1
+        with self._lock:
+            memory.revision += self._memory.revision + 1
+            self._memory, self._stamp_ns = memory, stamp_ns
+            self._gate, self._waiting = KeyframeGate(self.config), None
+            self._epoch += 1
+            self._changed()
+
+    def _changed(self) -> None:
+        self._groups = frozenset(self._memory.groups)
+        self.changes += 1
 
 
 def _now(group: int, becomes: Becomes) -> int | None:
