@@ -99,8 +99,8 @@ class CellMemory:
                 f"{needed:.0f} or lower budget"
             )
         target = self._nearest_cells(new)
-        joins, founds = target >= 0, torch.nonzero(target < 0)[:, 0]
-        self._join(new.take(joins), target[joins])
+        joins, founds = (torch.nonzero(which)[:, 0] for which in (target >= 0, target < 0))
+        self._join(new, joins, target[joins])
         if len(self) + len(founds) > self._most:
             self._shrink(room)
         self._store.append(new.take(founds))
@@ -159,10 +159,10 @@ class CellMemory:
         )
         return torch.where(apart <= self._radius_of(new.groups), near[index], -1)
 
-    def _join(self, new: Cells, rows: Tensor) -> None:
-        """Let new cells become part of the cells in the given rows (n,)."""
+    def _join(self, new: Cells, joins: Tensor, rows: Tensor) -> None:
+        """Let those of the new cells (n,) become part of the cells in the given rows (n,)."""
         targets, owner = torch.unique(rows, return_inverse=True)
-        joined = blended(self.cells.take(targets), merged(new, owner, len(targets)))
+        joined = blended(self.cells.take(targets), merged(new, owner, len(targets), joins))
         self.cells.put(targets, joined)
 
     def _thin(self, room: int, groups: Tensor) -> None:
@@ -183,7 +183,7 @@ class CellMemory:
         owner = ward(self.cells.points[rows], self.cells.counts[rows], left)
         shared = torch.bincount(owner, minlength=left)[owner] > 1
         rows, (clusters, owner) = rows[shared], torch.unique(owner[shared], return_inverse=True)
-        together = merged(self.cells.take(rows), owner, len(clusters))
+        together = merged(self.cells, owner, len(clusters), rows)
         by_owner = torch.argsort(owner, stable=True)
         sizes = torch.bincount(owner)
         first = by_owner[sizes.cumsum(0) - sizes]

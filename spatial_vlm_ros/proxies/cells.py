@@ -97,30 +97,34 @@ class CellStore:
         self._size = left
 
 
-def merged(cells: Cells, owner: Tensor, number: int) -> Cells:
-    """(number,) cells, each all of the cells of one owner (M,); every owner has some.
+def merged(cells: Cells, owner: Tensor, number: int, rows: Tensor | None = None) -> Cells:
+    """(number,) cells, each all of the cells of one owner (n,); every owner has some.
 
-    Group and proxy are those of the owner's heaviest cell, the first of equal ones.
+    rows: (n,) the cells that have owners, all of them when it is not given. Group and proxy are
+    those of the owner's heaviest cell, the first of equal ones.
     """
-    counts = cells.counts.new_zeros(number).index_add_(0, owner, cells.counts)
-    share = (cells.counts / counts[owner]).to(cells.features.dtype)
-    order, starts = by_owner(owner, number, cells.counts)
+    if rows is None:
+        rows = torch.arange(len(cells), device=owner.device)
+    weights = cells.counts[rows]
+    counts = weights.new_zeros(number).index_add_(0, owner, weights)
+    share = (weights / counts[owner]).to(cells.features.dtype)
+    order, starts = by_owner(owner, number, weights)
 
-    def mean(values: Tensor) -> Tensor:
-        return embedding_bag(order, values, starts, mode="sum", per_sample_weights=share[order])
+    def mean(values: Tensor, places: Tensor) -> Tensor:
+        return embedding_bag(places, values, starts, mode="sum", per_sample_weights=share[order])
 
-    points = mean(cells.points)
-    apart = cells.points - points[owner]
-    spread = cells.spread + apart[:, :, None] * apart[:, None, :]
-    heaviest = order[starts]
-    stamps = cells.stamps.new_full((number,), -1).scatter_reduce_(0, owner, cells.stamps, "amax")
+    points = mean(cells.points, rows[order])
+    apart = cells.points[rows] - points[owner]
+    spread = cells.spread[rows] + apart[:, :, None] * apart[:, None, :]
+    heaviest = rows[order[starts]]
+    stamps = cells.stamps.new_full((number,), -1)
     return Cells(
         cells.groups[heaviest],
         counts,
-        mean(cells.features),
+        mean(cells.features, rows[order]),
         points,
-        mean(spread.flatten(1)).view(-1, 3, 3),
-        stamps,
+        mean(spread.flatten(1), order).view(-1, 3, 3),
+        stamps.scatter_reduce_(0, owner, cells.stamps[rows], "amax"),
         cells.proxies[heaviest],
     )
 

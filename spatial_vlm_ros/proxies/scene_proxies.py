@@ -115,11 +115,12 @@ class SceneProxies:
         now = [_now(group, becomes) for group in ids.tolist()]
         there = torch.tensor([group is not None for group in now], device=ids.device)[member]
         renamed = ids.new_tensor([UNKNOWN if group is None else group for group in now])[member]
-        parts = patches.features, patches.points_scene, renamed
+        features, points = patches.features, patches.points_scene
+        if not there.all():
+            features, points, renamed = features[there], points[there], renamed[there]
         with self._lock:
             if view.epoch == self._epoch:
-                kept = PatchTriplets(*(part[there] for part in parts))
-                self._memory.update(kept, view.stamp_ns)
+                self._memory.update(PatchTriplets(features, points, renamed), view.stamp_ns)
                 self._stamp_ns = max(self._stamp_ns, view.stamp_ns)
                 self._changed()
 

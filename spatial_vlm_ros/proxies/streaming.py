@@ -157,7 +157,7 @@ def _proxies(cells: Cells, member: Tensor, counts: Tensor, proxies: Tensor) -> C
     """
     first, number = counts.cumsum(0) - counts, int(counts.sum())
     old = proxies >= 0
-    found = merged(cells.take(old), (first[member] + proxies)[old], number)
+    found = merged(cells, (first[member] + proxies)[old], number, torch.nonzero(old)[:, 0])
     late = cells.take(~old & (counts[member] > 0))
     if len(late) == 0:
         return found
