@@ -46,6 +46,14 @@ def test_equal_areas_go_to_the_lower_id():
     assert found.groups.tolist() == [-4, 2]
 
 
+@pytest.mark.parametrize("far", [2**30, -(2**40)])
+def test_ids_may_be_far_apart(far):
+    near = patchify(*image([[7, 7, 3, 3], [7, 9, 3, 5]]))
+    found = patchify(*image([[far, far, 3, 3], [far, 9, 3, 5]]))
+    assert near.groups.tolist() == [7, 3] and found.groups.tolist() == [far, 3]
+    assert torch.equal(near.points_scene, found.points_scene)
+
+
 def test_a_cell_whose_group_has_no_confident_point_is_dropped():
     """The area is counted in all pixels: the smaller group does not take over the cell."""
     valid = [[False, False, True, True], [False, True, True, True]]

@@ -14,6 +14,7 @@ from spatial_vlm_ros.nodes.diagnostics import Latencies
 from spatial_vlm_ros.proxies.scene_proxies import Reading, SceneProxies
 
 _IDLE_S = 0.5
+_PATIENCE_S = 3.0  # launch waits five seconds for a process to end
 
 
 class Encoding:
@@ -45,10 +46,10 @@ class Encoding:
         self._wake.set()
 
     def close(self) -> None:
-        """End the thread, after the keyframe that it encodes."""
+        """End the thread; a keyframe that takes long to encode is then for nothing."""
         self._stop.set()
         self._wake.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE_S)
 
     def values(self) -> dict[str, str]:
         """For diagnostics."""
@@ -66,7 +67,8 @@ class Encoding:
             self._wake.clear()
             try:
                 self._encode_waiting()
-                self._publish_if_due()
+                if not self._stop.is_set():
+                    self._publish_if_due()
             except Exception as error:  # the encoder's own: out of memory, a driver's ...
                 self.problem = f"no new proxies: {error}"
                 known = isinstance(error, ValueError)
@@ -81,6 +83,8 @@ class Encoding:
         start = time.perf_counter()
         patches = self._proxies.encode(view)
         self._milliseconds.add(1e3 * (time.perf_counter() - start))
+        if self._stop.is_set():
+            return
         with self._lock:
             became = self._memory.became(patches.groups.tolist())
         self._proxies.absorb(view, patches, became.get)

@@ -18,9 +18,10 @@ def nearest_of_group(
     # Groups become layers of a fourth axis, further from each other than any two points.
     extent = np.ptp(np.concatenate([there, here]), axis=0)
     apart = 2 * float(np.linalg.norm(extent)) + 1
-    tree = cKDTree(np.column_stack([there, apart * to_groups.cpu().numpy()]))
-    layered = np.column_stack([here, apart * groups.cpu().numpy()])
-    distance, index = tree.query(layered, distance_upper_bound=apart / 2)
+    layer = apart * torch.unique(torch.cat([to_groups, groups]), return_inverse=True)[1].double()
+    to_layer, of_layer = np.split(layer.cpu().numpy(), [len(there)])
+    tree = cKDTree(np.column_stack([there, to_layer]))
+    distance, index = tree.query(np.column_stack([here, of_layer]), distance_upper_bound=apart / 2)
     index = np.where(np.isinf(distance), 0, index)  # the tree says m for none
     device = points.device
     return torch.from_numpy(index).to(device), torch.from_numpy(distance).to(device)
