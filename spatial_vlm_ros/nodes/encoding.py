@@ -34,7 +34,7 @@ class Encoding:
     ) -> None:
         self._node, self._memory, self._proxies = node, memory, proxies
         self._lock, self._publish = lock, publish
-        self._published, self._published_at = proxies.changes, 0.0
+        self._published, self._published_at = 0, 0.0
         self._wake, self._stop = threading.Event(), threading.Event()
         self._count, self._milliseconds = 0, Latencies()
         self.problem = ""
