@@ -115,10 +115,7 @@ class SpatialMemory:
                 self._offer(self.proxies, frame, points, segments, shown)
 
     def encode_keyframe(self) -> None:
-        """Encode the frame that waits for it, if one does, and take it in.
-
-        ``ValueError``: it cannot be encoded, or does not fit the others.
-        """
+        """Encode and take in the frame that waits for it. ``ValueError``: it does not fit."""
         if self.proxies is not None and (view := self.proxies.take()):
             patches = self.proxies.encode(view)
             self.proxies.absorb(view, patches, self.became(patches.groups.tolist()).get)
@@ -197,8 +194,7 @@ class SpatialMemory:
         config = self.config
         if frame.labels is not None and config.instances == "labels":
             return from_labels(frame.labels, points, config.segmentation, config.points)
-        walls = self._geometric.walls
-        known = walls.revision
+        walls, known = self._geometric.walls, self._geometric.walls.revision
         shapes = self._geometric.segment(points, self._floor.height)
         if walls.revision != known:
             self._objects.cut(walls.hold)
@@ -215,7 +211,7 @@ class SpatialMemory:
         shown: dict[int, int],
     ) -> None:
         """Let the proxies follow the objects, and have the frame encoded if it is a keyframe."""
-        seen = [self._objects.part_of(object_id) for object_id in shown.values()]
+        seen = map(self._objects.part_of, shown.values())
         there = [item.id for item in seen if item and item.state is ObjectState.CONFIRMED]
         proxies.follow(self._present)
         if proxies.wants(points.T_scene_camera, frame.stamp_ns, there):
