@@ -65,16 +65,14 @@ def map_recording(
     memory.save(output, source.fixed_frame)
     save_picture(output / "scene.png", top_down(scene, path_scene))
     save_picture(output / "overlay.png", album.best_overlay(scene.present(), T_scene_fixed))
-    if memory.proxies is not None:
-        sequence = memory.proxies.read().sequence
-        points, groups = sequence.points_scene.numpy(force=True), sequence.groups.numpy(force=True)
-        save_picture(output / "proxies.png", proxies_above(scene, points, groups))
     print_objects(scene)
     if memory.proxies is not None:
-        print(
-            f"{len(sequence)} proxies of {len(set(groups.tolist()))} groups, features of "
-            f"{memory.proxies.encoder.name}"
-        )
+        reading = memory.proxies.read()
+        points = reading.sequence.points_scene.numpy(force=True)
+        groups = reading.sequence.groups.numpy(force=True)
+        save_picture(output / "proxies.png", proxies_above(scene, points, groups))
+        number = len(set(groups.tolist()))
+        print(f"{len(points)} proxies of {number} groups, features of {reading.encoder}")
     median, p95 = np.percentile(times_ms, [50, 95]).tolist()
     print(
         f"{len(times_ms)} frames used, {median:.1f} ms a frame (median), {p95:.1f} ms (95 %), "

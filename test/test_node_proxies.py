@@ -16,6 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from spatial_vlm_msgs.msg import ProxySequence
 from spatial_vlm_msgs.srv import LoadScene, RemoveObject, SaveScene
 from spatial_vlm_ros.config import EncoderConfig
+from spatial_vlm_ros.nodes.conversions import proxy_places
 from spatial_vlm_ros.proxies.opening import open_encoder
 from spatial_vlm_ros.ros_image import stamp_ns
 
@@ -61,8 +62,7 @@ def test_proxies_of_cube_and_floor(rig):
     assert message.header.frame_id == "spatial_scene"
     assert message.encoder == "descriptors-1" and message.dimension == 126
     features = np.frombuffer(message.features, "<f2").reshape(message.count, message.dimension)
-    points = np.array(message.points).reshape(-1, 3)
-    ids = np.array(message.object_ids)
+    points, ids = proxy_places(message)
     assert np.isfinite(features).all() and set(ids.tolist()) == {0, cube}
     box = rig.cubes()[0].bbox
     place = np.array([box.center.position.x, box.center.position.y, box.center.position.z])

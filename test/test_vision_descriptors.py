@@ -97,5 +97,5 @@ def test_the_same_patch_elsewhere_has_the_same_feature():
     ],
 )
 def test_what_is_no_image_is_refused(bad):
-    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
+    with pytest.raises(ValueError, match=r"not \(H, W, 3\) and uint8"):
         ENCODER.encode(bad)

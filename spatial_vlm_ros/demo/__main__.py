@@ -32,6 +32,7 @@ from spatial_vlm_ros.demo.verdict import (
 )
 from spatial_vlm_ros.drawing import Album, proxies_above, save_picture, top_down
 from spatial_vlm_ros.evaluation import score_boxes
+from spatial_vlm_ros.nodes.conversions import proxy_places
 from spatial_vlm_ros.nodes.dds import profile_environment
 from spatial_vlm_ros.scene_frame import inverse
 from spatial_vlm_ros.simulation.record import simulate
@@ -150,10 +151,8 @@ def _from_depth_alone(
 
 
 def _draw(folder: Path, recording: Path, truth: Truth, outcome: Outcome) -> None:
-    scene, message = outcome.scene, outcome.proxies
-    points = np.array(message.points, np.float32).reshape(-1, 3)
-    ids = np.array(message.object_ids, np.int64)
-    save_picture(folder / "proxies.png", proxies_above(scene, points, ids))
+    scene = outcome.scene
+    save_picture(folder / "proxies.png", proxies_above(scene, *proxy_places(outcome.proxies)))
     save_picture(folder / "scene.png", top_down(scene, _path_scene(truth)))
     album = Album()
     for frame in open_source(recording / "bag"):

@@ -12,7 +12,7 @@ import numpy as np
 from spatial_vlm_ros.demo.session import Outcome
 from spatial_vlm_ros.evaluation import BoxScores
 from spatial_vlm_ros.judge import judge
-from spatial_vlm_ros.nodes.conversions import box_from
+from spatial_vlm_ros.nodes.conversions import box_from, proxy_places
 from spatial_vlm_ros.nodes.interfaces import Ask
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
 from spatial_vlm_ros.simulation.truth import TrueQuestion, Truth
@@ -115,8 +115,7 @@ def proxies_record(outcome: Outcome, truth: Truth) -> dict[str, Any]:
 
     That is: in the true box of an object of the category that the proxy's object has.
     """
-    points = np.array(outcome.proxies.points, np.float64).reshape(-1, 3)
-    ids = np.array(outcome.proxies.object_ids)
+    points, ids = proxy_places(outcome.proxies)
     label_of = {item.id: item.label for item in outcome.scene.objects}
     inside = np.zeros(len(points), np.bool_)
     for number in np.unique(ids[ids > 0]).tolist():

@@ -30,8 +30,8 @@ def proxies_above(
     if len(places):
         cv2.polylines(sheet.image, [places], False, WALK, 1, cv2.LINE_AA)
         cv2.circle(sheet.image, xy(places[0]), 11, INK, 2, cv2.LINE_AA)
-    for lowest_first in np.argsort(points_scene[:, 2], kind="stable").tolist():
-        _draw_dot(sheet, places[lowest_first], int(groups[lowest_first]))
+    for index in np.argsort(points_scene[:, 2], kind="stable").tolist():  # the lowest first
+        _draw_dot(sheet, places[index], int(groups[index]))
     draw_scale_bar(sheet, f"{len(places)} proxies")
     return sheet.image
 

@@ -234,6 +234,14 @@ def proxies_message(reading: Reading, frame: str) -> ros.ProxySequence:
     )
 
 
+def proxy_places(
+    message: ros.ProxySequence,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(K, 3) points and (K,) object ids of a message's proxies, in their order."""
+    points = np.array(message.points, np.float32).reshape(-1, 3)
+    return points, np.array(message.object_ids, np.int64)
+
+
 # -- answers ---------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from spatial_vlm_ros.proxies.allocation import allocate
 from spatial_vlm_ros.proxies.cells import CELL_FIELDS, Cells, CellStore, blended, merged
 from spatial_vlm_ros.proxies.merging import ward
 from spatial_vlm_ros.proxies.nearest import nearest_of_group
+from spatial_vlm_ros.proxies.runs import by_owner
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
 
 _LEFT = 0.9  # share of a group's most cells that it is merged down to
@@ -184,9 +185,8 @@ class CellMemory:
         shared = torch.bincount(owner, minlength=left)[owner] > 1
         rows, (clusters, owner) = rows[shared], torch.unique(owner[shared], return_inverse=True)
         together = merged(self.cells, owner, len(clusters), rows)
-        by_owner = torch.argsort(owner, stable=True)
-        sizes = torch.bincount(owner)
-        first = by_owner[sizes.cumsum(0) - sizes]
+        order, starts = by_owner(owner, len(clusters), torch.zeros_like(owner))
+        first = order[starts]
         self.cells.put(rows[first], together)
         if len(together) > 1:
             tree = cKDTree(together.points.cpu().numpy())

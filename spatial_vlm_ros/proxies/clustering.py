@@ -30,19 +30,10 @@ class Pooling:
     counts: Tensor
     patches: Tensor
 
-    def means(self, values: Tensor, weights: Tensor | None = None) -> Tensor:
-        """(K, D) mean of the values (N, D) of each proxy's patches, weighted by (N,)."""
+    def means(self, values: Tensor) -> Tensor:
+        """(K, D) mean of the values (N, D) of each proxy's patches."""
         starts = self.counts.cumsum(0) - self.counts
-        if weights is None:
-            return embedding_bag(self.patches, values, starts, mode="mean")
-        own = weights[self.patches].to(values.dtype)
-        total = embedding_bag(self.patches, values, starts, mode="sum", per_sample_weights=own)
-        return total / self.sums(weights).to(values.dtype)[:, None]
-
-    def sums(self, values: Tensor) -> Tensor:
-        """(K,) sum of the values (N,) of each proxy's patches."""
-        owner = torch.repeat_interleave(self.counts)
-        return values.new_zeros(len(self.counts)).index_add_(0, owner, values[self.patches])
+        return embedding_bag(self.patches, values, starts, mode="mean")
 
 
 def cluster(
@@ -61,10 +52,9 @@ def cluster(
     patch nearest the group's centroid; ties go to the lower patch and the earlier seed.
 
     weights: (N,) how many patches each stands for, for the centroid and for k-means. lloyd: steps
-    of k-means that follow.
-    neighbours: if not 0, no partition but PointGPT's own
-    grouping: each seed takes the ``neighbours * patches / proxies`` patches nearest to it, so that
-    a patch may be in several proxies or in none.
+    of k-means that follow. neighbours: if not 0, no partition but PointGPT's own grouping: each
+    seed takes the ``neighbours * patches / proxies`` patches nearest to it, so that a patch may be
+    in several proxies or in none.
     """
     sizes = torch.bincount(groups, minlength=len(counts))
     if (counts > sizes).any():

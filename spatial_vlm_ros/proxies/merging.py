@@ -41,8 +41,8 @@ def ward(points: Tensor, counts: Tensor, left: int) -> Tensor:
 def _edges(points: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Neighbours, the lower index first, each pair once, and what it costs to merge them."""
     near = min(_AROUND + 1, len(points))  # one of them is the point itself
-    around = cKDTree(points.cpu().numpy()).query(points.cpu().numpy(), near)[1]
-    second = torch.from_numpy(around).to(points.device).flatten()
+    tree = cKDTree(points.cpu().numpy())
+    second = torch.from_numpy(tree.query(tree.data, near)[1]).to(points.device).flatten()
     first = torch.arange(len(points), device=points.device).repeat_interleave(near)
     pairs = torch.minimum(first, second) * len(points) + torch.maximum(first, second)
     pairs = torch.unique(pairs[first != second])

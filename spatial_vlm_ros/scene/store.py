@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.perception.walls import Wall
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.floor import Floor
@@ -78,28 +76,14 @@ def save(folder: Path, state: State, fixed_frame: str, proxies: bytes | None = N
         "floor_height": state.floor.height,
         "objects": [_to_json(item) for item in state.objects.objects.values()],
     }
-    with _replaced(folder / "points.npz") as points, _replaced(folder / "scene.json") as scene:
+    with replaced(folder / "points.npz") as points, replaced(folder / "scene.json") as scene:
         np.savez_compressed(points, **arrays)
         scene.write(json.dumps(content, indent=1).encode())
         if proxies is not None:
-            with _replaced(folder / PROXIES) as file:
+            with replaced(folder / PROXIES) as file:
                 file.write(proxies)
     if proxies is None:
         (folder / PROXIES).unlink(missing_ok=True)
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path`` once all of it has been written."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:

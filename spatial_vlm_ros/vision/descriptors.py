@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spatial_vlm_ros.vision.images import fit_size
+from spatial_vlm_ros.vision.images import check_image, fit_size
 
 _CELL, _BINS = 28, 9  # pixels; directions of edges
 _HALF = _CELL // 2  # a cell's side when it is looked at: every second pixel is enough
@@ -36,8 +36,7 @@ class Descriptors:
 
     def encode(self, rgb: NDArray[np.uint8]) -> Tensor:
         """(h, w, D) float32 of an image (H, W, 3). ``ValueError`` when it is no such image."""
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
-            raise ValueError(f"an image is (H, W, 3) uint8, not {rgb.shape} {rgb.dtype}")
+        check_image(rgb)
         height, width = fit_size(rgb.shape[0], rgb.shape[1], _CELL, self._pixels)
         resized = cv2.resize(rgb, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         image = np.asarray(resized, np.uint8)

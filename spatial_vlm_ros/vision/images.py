@@ -41,12 +41,17 @@ def fit_size(height: int, width: int, cell: int, pixels: int) -> tuple[int, int]
     return rows * cell, columns * cell
 
 
-def as_tensor(rgb: NDArray[np.uint8]) -> Tensor:
-    """(3, H, W) uint8 copy of an image (H, W, 3). ``ValueError`` when it is something else."""
+def check_image(rgb: NDArray[np.uint8]) -> None:
+    """``ValueError`` when it is not an image (H, W, 3) of bytes, or empty."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
         raise ValueError(
             f"an image has shape {rgb.shape} and type {rgb.dtype}, not (H, W, 3) and uint8"
         )
+
+
+def as_tensor(rgb: NDArray[np.uint8]) -> Tensor:
+    """(3, H, W) uint8 copy of an image (H, W, 3). ``ValueError`` when it is something else."""
+    check_image(rgb)
     return torch.from_numpy(np.array(rgb, order="C")).permute(2, 0, 1)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.vision.encoder import VisionEncoder
 from spatial_vlm_ros.vision.identifiers import draw_number
 from spatial_vlm_ros.vision.symbols import draw_symbol, symbol_name
@@ -120,12 +120,8 @@ class ReferenceFeatures:
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-        try:
-            save_file(self._features, part, {_METADATA: self._encoder.name, **self._seals})
-            part.replace(self._path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replaced(self._path) as file:
+            file.write(save(self._features, {_METADATA: self._encoder.name, **self._seals}))
 
 
 def _file_name(encoder: str) -> str:
