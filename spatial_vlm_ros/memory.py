@@ -22,7 +22,7 @@ from spatial_vlm_ros.perception.labels import from_labels
 from spatial_vlm_ros.perception.points import PointMap, unproject
 from spatial_vlm_ros.perception.segments import Segments, observations
 from spatial_vlm_ros.scene import store
-from spatial_vlm_ros.scene.cogmap import local_cogmaps
+from spatial_vlm_ros.scene.cogmap_graph import CogMapGraph
 from spatial_vlm_ros.scene.floor import Floor
 from spatial_vlm_ros.scene.graph import FloorMap, LocalCogMap, ObjectState, Relation, SceneGraph
 from spatial_vlm_ros.scene.object_memory import ObjectMemory
@@ -78,6 +78,7 @@ class SpatialMemory:
         self._stamp_ns = 0
         self._T_scene_robot: NDArray[np.float64] | None = None
         self._graph: SceneGraph | None = None
+        self._cogmaps = CogMapGraph()
         self._derived: _Derived | None = None
 
     def observe(self, frame: Frame) -> None:
@@ -227,8 +228,13 @@ class SpatialMemory:
         objects = tuple(item.snapshot() for item in self._objects.objects.values())
         if self._derived is None or self._derived.revision != self.revision:
             present = [o for o in objects if o.state is ObjectState.CONFIRMED]
+            self._cogmaps.update(present)
             self._derived = _Derived(
-                self.revision, relations(present), *local_cogmaps(present), self._floor.map()
+                self.revision,
+                relations(present),
+                self._cogmaps.maps,
+                self._cogmaps.unplaced,
+                self._floor.map(),
             )
         return SceneGraph(
             objects,

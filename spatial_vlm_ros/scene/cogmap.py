@@ -1,12 +1,12 @@
-"""LocalCogMaps: the layout as a chain of triplets in 10x10 grids (SSR section 3.2, algorithm 1).
+"""The LocalCogMap: a target in the 10x10 grid that two anchors fix (SSR section 3.2).
 
-Two anchors fix a grid, a target lies in it. Only centres seen from above are used, so a map does
-not change when the whole scene is moved, turned or scaled.
+Only centres seen from above are used, so a map does not change when the whole scene is moved,
+turned or scaled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from spatial_vlm_ros.scene.graph import LocalCogMap, SceneObject
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 #: Nearer anchors than this [m] fix no direction: errors grow with 1 / their distance.
 MIN_ANCHOR_DISTANCE = 0.3
 #: Cells between the anchors, finest grid first.
 SPACINGS = (4, 3, 2, 1)
-#: An anchor pair has one of this many placed objects nearest to the target.
+#: Cells along each side of the grid.
+CELLS = 10
+#: An anchor pair has one of this many candidates nearest to the target.
 NEAREST = 4
 
 
@@ -29,13 +32,12 @@ def grid_coordinates(a: Array, b: Array, c: Array, spacing: int) -> Array:
     ``a``, ``b``, ``c`` are (..., 2) in scene coordinates and broadcast. x is right and y is up,
     seen from above: standing at a facing b, a larger x is further to the left.
     """
-    up = a - b
-    length = np.linalg.norm(up, axis=-1, keepdims=True)
-    up = up / length
-    right = np.stack([up[..., 1], -up[..., 0]], axis=-1)
-    offset = c - a
-    along = np.stack([(offset * right).sum(-1), (offset * up).sum(-1)], axis=-1)
-    return np.asarray(5.0 + spacing / length * along)
+    length = np.sqrt(squared(a, b))
+    up_x, up_y = ((a[..., i] - b[..., i]) / length for i in (0, 1))
+    off_x, off_y = (c[..., i] - a[..., i] for i in (0, 1))
+    right = off_x * up_y - off_y * up_x
+    up = off_x * up_x + off_y * up_y
+    return 5.0 + np.stack([right, up], axis=-1) * (spacing / length)[..., None]
 
 
 def local_cogmap(
@@ -46,89 +48,75 @@ def local_cogmap(
     None where the anchors are nearer than ``MIN_ANCHOR_DISTANCE`` or the target is outside even
     the coarsest grid: a cell is never clamped.
     """
-    length = float(np.linalg.norm(b - a))
-    if length < MIN_ANCHOR_DISTANCE:
+    apart = squared(a, b)
+    if apart < MIN_ANCHOR_DISTANCE**2:
         return None
+    length = float(np.sqrt(apart))
     for spacing in SPACINGS:
-        x, y = (int(v) for v in np.floor(grid_coordinates(a, b, target, spacing) + 0.5))
-        if 0 <= x <= 9 and 0 <= y <= 9:
+        cell, inside = _cells(a, b, target, spacing)
+        if inside:
+            x, y = cell.astype(int).tolist()
             return LocalCogMap(*ids, (5, 5 - spacing), (x, y), length / spacing)
     return None
 
 
-def local_cogmaps(
-    objects: Sequence[SceneObject],
-) -> tuple[tuple[LocalCogMap, ...], tuple[int, ...]]:
-    """Maps that chain all objects together, and the ids of those that none could place.
+def _cells(a: Array, b: Array, c: Array, spacing: int) -> tuple[Array, NDArray[np.bool_]]:
+    """(..., 2) nearest cells of ``c``, and (...) whether they are in the grid."""
+    cells = np.floor(grid_coordinates(a, b, c, spacing) + 0.5)
+    return cells, np.asarray(((cells >= 0) & (cells < CELLS)).all(axis=-1))
 
-    Starts with the tightest triplet that can be drawn. Then again and again the object with the
-    smallest sum of distances to two placed ones is drawn with the nearest pair of anchors that can
-    hold it. Every anchor is therefore placed by an earlier map. An object that fits nowhere is
-    tried again after each new one. Fewer than three objects have no map.
+
+def centres_of(objects: Sequence[SceneObject]) -> Array:
+    """(n, 2) centres seen from above, scene coordinates, to the micrometre.
+
+    Rounded, so that places are equal or clearly apart and every comparison of distances has the
+    same outcome in whatever order it is made.
     """
-    ids = [item.id for item in objects]
-    centres = np.array([[item.box.x, item.box.y] for item in objects]).reshape(-1, 2)
-    apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
-    placed = _tightest_triplet(apart)
-    if not placed:
-        return (), tuple(sorted(ids))
-    maps = [_draw(ids, centres, *placed)]
-    waiting = [i for i in range(len(ids)) if i not in placed]
-    nearest_two = np.sort(apart[:, placed], axis=1)[:, :2]
-    while waiting:
-        cheapest_first = sorted(waiting, key=lambda i: nearest_two[i].sum())
-        found = next(_placeable(ids, centres, apart, placed, cheapest_first), None)
-        if found is None:
+    x, y = ([getattr(item.box, axis) for item in objects] for axis in "xy")
+    return np.array([x, y], dtype=float).T.round(6)
+
+
+def squared(a: Array, b: Array) -> Array:
+    """(...) squared distances of (..., 2) places, the same to the last bit either way round."""
+    x, y = (a[..., i] - b[..., i] for i in (0, 1))
+    return np.asarray(x * x + y * y)
+
+
+def cheapest_anchors(target: Array, candidates: Array, count: int = 1) -> tuple[Indices, float]:
+    """The pairs of ``candidates`` (n, 2) that hold ``target`` (2,), nearest pair first, O(n).
+
+    Cheap is a small sum of distances to the target (SSR algorithm 1, line 12); one of a pair is
+    among the ``NEAREST`` candidates. Equal sums go by index. Returns (at most ``count``, 2)
+    indices, the one nearer to the target first, and the radius round the target outside which
+    nothing that comes or goes changes the first pair: with the nearest candidate it would cost
+    more. Infinite where there is no pair.
+    """
+    away = np.sqrt(squared(candidates, target))
+    within = _smallest(away, NEAREST)
+    near = np.flatnonzero(away <= within)
+    near = near[np.argsort(away[near], kind="stable")][:NEAREST]
+    # Each pair once: the other anchor is further away, or as far with a larger index.
+    usable = away[near][:, None] <= away
+    usable &= (away[near][:, None] < away) | (near[:, None] < np.arange(len(away)))
+    usable &= squared(candidates[near][:, None], candidates) >= MIN_ANCHOR_DISTANCE**2
+    rows, b = np.nonzero(usable)
+    a = near[rows]
+    sums = away[a] + away[b]
+    for most in (count + NEAREST, len(sums)):
+        cheap = np.flatnonzero(sums <= _smallest(sums, most))
+        cheap = cheap[np.lexsort((b[cheap], a[cheap], sums[cheap]))]
+        # The coarsest grid is the one that holds most: what does not fit there fits nowhere.
+        _, inside = _cells(candidates[a[cheap]], candidates[b[cheap]], target, SPACINGS[-1])
+        found = cheap[inside][:count]
+        if len(found) == count:
             break
-        target, made = found
-        maps.append(made)
-        placed.append(target)
-        waiting.remove(target)
-        with_new = np.column_stack([nearest_two, apart[:, target]])
-        nearest_two = np.sort(with_new, axis=1)[:, :2]
-    return tuple(m for m in maps if m is not None), tuple(sorted(ids[i] for i in waiting))
+    reach = float(sums[found[0]] - away.min()) + 1e-9 if len(found) else np.inf
+    return np.stack([a[found], b[found]], axis=1), reach
 
 
-def _draw(ids: Sequence[int], centres: Array, a: int, b: int, target: int) -> LocalCogMap | None:
-    return local_cogmap((ids[a], ids[b], ids[target]), centres[a], centres[b], centres[target])
-
-
-def _tightest_triplet(apart: Array) -> list[int]:
-    """Anchors and target with the smallest longest side, anchors on that side; [] if none.
-
-    Sides are taken shortest first: the first that closes a triangle with two shorter ones is the
-    answer. In the plane at most 5 n / 2 sides can come before it, so this is O(n^2).
-    """
-    rows, columns = np.triu_indices(len(apart), 1)
-    for side in np.argsort(apart[rows, columns], kind="stable"):
-        a, b = int(rows[side]), int(columns[side])
-        if apart[a, b] < MIN_ANCHOR_DISTANCE:
-            continue
-        longest = np.maximum(apart[a], apart[b])
-        longest[[a, b]] = np.inf
-        if longest.min() <= apart[a, b]:
-            return [a, b, int(longest.argmin())]
-    return []
-
-
-def _placeable(
-    ids: Sequence[int],
-    centres: Array,
-    apart: Array,
-    placed: list[int],
-    targets: Sequence[int],
-) -> Iterator[tuple[int, LocalCogMap]]:
-    """Those of ``targets`` that two placed objects can hold, with their maps."""
-    for target in targets:
-        for a, b in _anchor_pairs(apart[target], placed):
-            made = _draw(ids, centres, a, b, target)
-            if made is not None:
-                yield target, made
-                break
-
-
-def _anchor_pairs(from_target: Array, placed: list[int]) -> Iterator[tuple[int, int]]:
-    """Pairs of placed objects, the smallest sum of distances first, the nearer one as anchor a."""
-    near = sorted(placed, key=lambda i: (from_target[i], i))
-    pairs = [(i, j) for p, i in enumerate(near[:NEAREST]) for j in near[p + 1 :]]
-    yield from sorted(pairs, key=lambda pair: from_target[pair[0]] + from_target[pair[1]])
+def _smallest(values: Array, place: int) -> float:
+    """The ``place``-th smallest, or the largest where there are fewer; infinite for none."""
+    if not len(values):
+        return np.inf
+    index = min(place, len(values)) - 1
+    return float(np.partition(values, index)[index])

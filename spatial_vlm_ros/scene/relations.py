@@ -94,6 +94,7 @@ class _Pairs:
 
     a: NDArray[np.intp]
     b: NDArray[np.intp]
+    turned: NDArray[np.intp]  # where (b, a) is
     low_a: NDArray[np.float64]
     high_a: NDArray[np.float64]
     low_b: NDArray[np.float64]
@@ -121,10 +122,7 @@ class _Pairs:
 
     def reversed(self, holds: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """``holds`` for (b, a) at the place of (a, b)."""
-        count = int(max(self.a.max(initial=0), self.b.max(initial=0))) + 1
-        table = np.zeros((count, count), dtype=bool)
-        table[self.a, self.b] = holds
-        return np.asarray(table[self.b, self.a])
+        return np.asarray(holds[self.turned])
 
     def either_way(self, holds: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return holds | self.reversed(holds)
@@ -134,12 +132,7 @@ def _near_pairs(objects: Sequence[SceneObject]) -> _Pairs:
     boxes = [item.box for item in objects]
     rows, corners = as_array(boxes), footprints(boxes)
     low, high = corners.min(axis=1), corners.max(axis=1)
-    reach = max(BESIDE_GAP, OVER_MARGIN)
-    close = (low[:, None] <= high[None] + reach).all(-1) & (low[None] <= high[:, None] + reach).all(
-        -1
-    )
-    np.fill_diagonal(close, False)
-    a, b = np.nonzero(close)
+    a, b = _meeting(low, high + max(BESIDE_GAP, OVER_MARGIN))
     heads = [item.label.lower().replace("_", " ").split(" ")[-1] for item in objects]
     legged, surface, mounted = (
         np.array([head in names for head in heads]) for names in (LEGGED, SURFACE, MOUNTED)
@@ -149,6 +142,7 @@ def _near_pairs(objects: Sequence[SceneObject]) -> _Pairs:
     return _Pairs(
         a=a,
         b=b,
+        turned=np.lexsort((a, b)),
         low_a=bottoms[a],
         high_a=tops[a],
         low_b=bottoms[b],
@@ -164,6 +158,22 @@ def _near_pairs(objects: Sequence[SceneObject]) -> _Pairs:
         surface_b=surface[b],
         mounted=mounted[a] | mounted[b],
     )
+
+
+def _meeting(
+    low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Ordered pairs of rectangles (n, 2) that meet, sorted; only those that meet in x are tried."""
+    from_left = np.argsort(low[:, 0], kind="stable")
+    starts = low[from_left, 0]
+    behind = np.searchsorted(starts, high[from_left, 0], side="right") - np.arange(len(low)) - 1
+    first = np.repeat(np.arange(len(low)), behind)
+    second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(behind) - behind, behind)
+    one, other = from_left[first], from_left[second]
+    meet = (low[one, 1] <= high[other, 1]) & (low[other, 1] <= high[one, 1])
+    a, b = np.concatenate([[one[meet], other[meet]], [other[meet], one[meet]]], axis=1)
+    order = np.lexsort((b, a))
+    return a[order], b[order]
 
 
 def _direct_supporters(p: _Pairs) -> NDArray[np.bool_]:
