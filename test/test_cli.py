@@ -13,7 +13,14 @@ import pytest
 from small_qwen import save_small_qwen
 
 from spatial_vlm_ros.cli import main
+from spatial_vlm_ros.drawing import local_maps
+from spatial_vlm_ros.language.names import scene_names
+from spatial_vlm_ros.language.scene_text import scene_text
+from spatial_vlm_ros.language.token_count import most_qwen_tokens
+from spatial_vlm_ros.language.touched import touched
 from spatial_vlm_ros.proxies.storage import read_sequence
+from spatial_vlm_ros.export import to_dot
+from spatial_vlm_ros.scene.graph import SceneGraph
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +116,79 @@ def test_ask_without_an_answer_says_so(scene: Path, capsys) -> None:
     assert "submarine" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def known(scene: Path) -> SceneGraph:
+    """What the saved scene holds."""
+    from spatial_vlm_ros.memory import SpatialMemory
+
+    memory = SpatialMemory()
+    memory.load(scene, "odom")
+    assert memory.graph().cogmaps
+    return memory.graph()
+
+
+def test_graph_prints_the_scene_as_text_and_nothing_else(
+    scene: Path, known: SceneGraph, capsys
+) -> None:
+    assert main(["graph", "--scene", str(scene)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == scene_text(known) + "\n"
+    assert printed.err == ""
+
+
+def test_graph_of_a_question_in_few_tokens(scene: Path, known: SceneGraph, capsys) -> None:
+    item = known.present()[-1]
+    command = ["graph", "--scene", str(scene), "--question", f"Where is #{item.id}?"]
+    assert main([*command, "--tokens", "260"]) == 0
+    printed = capsys.readouterr().out
+    assert most_qwen_tokens(printed.rstrip()) <= 260
+    assert printed.splitlines()[2].startswith(scene_names(known)[item.id])
+    assert "Left out: " in printed.splitlines()[-1]
+    assert main([*command, "--tokens", "20"]) == 2
+    assert "20 tokens hold nothing of the scene: it takes at least" in capsys.readouterr().err
+
+
+def test_graph_as_json_and_dot(scene: Path, known: SceneGraph, tmp_path: Path, capsys) -> None:
+    assert main(["graph", "--scene", str(scene), "--format", "json"]) == 0
+    ids = [item["id"] for item in json.loads(capsys.readouterr().out)["objects"]]
+    assert ids == [item.id for item in known.objects]
+    output = tmp_path / "scene.dot"
+    command = ["graph", "--scene", str(scene), "--format", "dot", "--output", str(output)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == ""
+    assert output.read_text(encoding="utf-8") == to_dot(known)
+
+
+def test_graph_draws_the_local_maps(scene: Path, known: SceneGraph, tmp_path: Path) -> None:
+    made = known.cogmaps[0]
+    command = ["graph", "--scene", str(scene), "--output", str(tmp_path / "scene.txt")]
+    question = ["--question", f"Where is #{made.target}?", "--format", "dot"]
+    for name, more in (("all.png", []), ("some.JPG", question)):
+        assert main([*command, "--picture", str(tmp_path / name), *more]) == 0
+    drawn = cv2.imread(str(tmp_path / "all.png"))[..., ::-1]
+    assert (drawn == local_maps(known)).all()
+    about = touched(question[1], known).meant
+    assert cv2.imread(str(tmp_path / "some.JPG")).shape == local_maps(known, about).shape
+
+
+def test_graph_says_what_cannot_be_written(scene: Path, tmp_path: Path, capsys) -> None:
+    nowhere = tmp_path / "no such folder"
+    for option, name in (("--output", "scene.txt"), ("--picture", "maps.png")):
+        assert main(["graph", "--scene", str(scene), option, str(nowhere / name)]) == 2
+        printed = capsys.readouterr()
+        assert str(nowhere / name) in printed.err and "error" in printed.err
+        assert printed.out == ""
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [
         (["run", "/no/such/bag"], "/no/such/bag does not exist"),
         (["ask", "how many chairs?", "--scene", "/no/such/scene"], "no scene was saved there"),
+        (["graph", "--scene", "/no/such/scene"], "no scene was saved there"),
+        (["graph", "--picture", "maps.xyz"], "has to end in .png"),
+        (["graph", "--format", "json", "--tokens", "9"], "not --format json"),
+        (["graph", "--format", "dot", "--question", "where?"], "not --format dot"),
         (["simulate", "/tmp", "--rooms", "99"], "rooms: 99 is not within"),
     ],
 )

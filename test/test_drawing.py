@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from spatial_vlm_ros.drawing import Album, overlay, proxies_above, save_picture, top_down
-from spatial_vlm_ros.drawing.above import FLOOR, MARGIN_PX, PAPER
-from spatial_vlm_ros.drawing.common import INK, object_colour
+from spatial_vlm_ros.drawing import (
+    Album,
+    local_maps,
+    overlay,
+    proxies_above,
+    save_picture,
+    top_down,
+)
+from spatial_vlm_ros.drawing.above import FLOOR, MARGIN_PX, PAPER, ground
+from spatial_vlm_ros.drawing.cogmaps import PANEL_HEIGHT, PANEL_WIDTH, cell_px
+from spatial_vlm_ros.drawing.common import INK, WHITE, object_colour
 from spatial_vlm_ros.drawing.overlay import NEAR_M, box_edges, shown_in
 from spatial_vlm_ros.drawing.proxies import BACKGROUND, WALK
 from spatial_vlm_ros.frame import Frame, Intrinsics
 from spatial_vlm_ros.scene.box import Box
-from spatial_vlm_ros.scene.graph import FloorMap, ObjectState, SceneGraph, SceneObject
+from spatial_vlm_ros.scene.graph import (
+    FloorMap,
+    LocalCogMap,
+    ObjectState,
+    SceneGraph,
+    SceneObject,
+)
 
 CAMERA = Intrinsics(width=640, height=480, fx=500.0, fy=400.0, cx=320.0, cy=240.0)
 # The camera looks along the scene's x axis: its right is -y, its down is -z.
@@ -139,8 +155,86 @@ def test_a_higher_proxy_hides_a_lower_one() -> None:
     assert not (np.abs(image.astype(int) - object_colour(4)).max(axis=2) < 12).any()
 
 
+def triplet(target: tuple[float, float], cell: tuple[int, int]) -> SceneGraph:
+    """Anchors 1 at (0, 0) and 2 at (0, -1), two cells apart, and 3 at ``target``."""
+    places = ((0.0, 0.0), (0.0, -1.0), target)
+    objects = (thing(n, Box(x, y, 0.0, 0.2, 0.2, 0.2, 0.0)) for n, (x, y) in enumerate(places, 1))
+    return replace(graph(*objects), cogmaps=(LocalCogMap(1, 2, 3, (5, 3), cell, 0.5),))
+
+
+def in_cell(image: np.ndarray, x: float, y: float) -> tuple[int, ...]:
+    """The colour low in a cell, where neither cross nor letter nor the line between anchors is."""
+    return tuple(image[cell_px(x, y)[1] + 11, cell_px(x, y)[0] + 6].tolist())
+
+
+def test_a_local_map_fills_the_cells_of_its_objects_x_right_y_up() -> None:
+    assert (cell_px(9, 9) - cell_px(0, 0) > 0).tolist() == [True, False]
+    image = local_maps(triplet((1.0, -1.0), (7, 3)))
+    filled = {(x, y): in_cell(image, x, y) for x in range(10) for y in range(10)}
+    known = {(5, 5): object_colour(1), (5, 3): object_colour(2), (7, 3): object_colour(3)}
+    assert filled == {cell: known.get(cell, WHITE) for cell in filled}
+
+
+@pytest.mark.parametrize("cell", [(7, 3), (3, 3)])
+def test_a_cross_is_where_the_target_really_is(cell: tuple[int, int]) -> None:
+    image = local_maps(triplet((1.15, -0.9), cell))  # 2.3 and -1.8 cells from anchor a
+    column, row = cell_px(7.3, 3.2)
+    for away in (-3, 0, 3):
+        assert holds(image, INK, column + away, row + away)
+        assert holds(image, INK, column + away, row - away)
+    assert in_cell(image, *cell) == object_colour(3)
+
+
+def test_a_cell_of_two_objects_is_shared() -> None:
+    image = local_maps(triplet((0.1, 0.1), (5, 5)))
+    column, row = cell_px(5, 5)
+    assert holds(image, object_colour(1), column - 12, row)
+    assert holds(image, object_colour(3), column + 12, row)
+    assert not holds(image, object_colour(3), column - 12, row)
+
+
+def test_local_maps_lie_in_the_scene_beside_them() -> None:
+    scene = triplet((2.0, -1.0), (9, 3))
+    image, sheet = local_maps(scene), ground(scene, np.zeros((0, 2)))
+    assert image.shape == (max(sheet.height, PANEL_HEIGHT), PANEL_WIDTH + sheet.width, 3)
+    for x, y in ((1.0, -0.5), (1.4, -1.0)):  # on the way from the target to each anchor
+        column, row = sheet.px(np.array([x, y]))
+        assert holds(image, object_colour(3), PANEL_WIDTH + column, row)
+    column, row = sheet.px(np.array([0.0, -0.4]))  # none between the anchors
+    assert not holds(image, object_colour(3), PANEL_WIDTH + column, row)
+
+
+def test_only_some_local_maps() -> None:
+    scene = triplet((1.0, -1.0), (7, 3))
+    other = thing(4, Box(-1.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.0))
+    maps = (*scene.cogmaps, LocalCogMap(1, 2, 4, (5, 3), (3, 5), 0.5))
+    scene = replace(scene, objects=(*scene.objects, other), cogmaps=maps)
+    above = local_maps(scene, only=[99]).shape[1]
+    for options, cells in (
+        ({}, {(7, 3): 3, (3, 5): None}),
+        ({"most": 1}, {(7, 3): 3, (3, 5): None}),
+        ({"only": [4]}, {(7, 3): None, (3, 5): 4}),
+    ):
+        image = local_maps(scene, **options)
+        assert image.shape[1] == above + (PANEL_WIDTH if options else 2 * PANEL_WIDTH)
+        for cell, number in cells.items():
+            assert in_cell(image, *cell) == (WHITE if number is None else object_colour(number))
+
+
+def test_local_maps_of_odd_scenes() -> None:
+    scene = triplet((1.0, -1.0), (7, 3))
+    long = replace(scene.objects[2], label="a very long name of some thing " * 4)
+    same = replace(scene.objects[1], box=scene.objects[0].box)
+    odd = replace(scene.cogmaps[0], metres_per_cell=float("nan"))
+    image = local_maps(replace(scene, objects=(scene.objects[0], same, long), cogmaps=(odd,)))
+    assert in_cell(image, 7, 3) == object_colour(3)
+    # A long name is cut: what is written stays in its panel.
+    assert (image[:PANEL_HEIGHT, PANEL_WIDTH - 3 : PANEL_WIDTH] == PAPER).all()
+
+
 def test_empty_scene_gives_a_picture() -> None:
     assert top_down(graph()).shape[2] == 3
+    assert local_maps(graph()).shape[2] == 3
     nothing = np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
     assert proxies_above(graph(), *nothing).shape[2] == 3
 

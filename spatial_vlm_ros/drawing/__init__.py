@@ -1,4 +1,4 @@
-"""Pictures of a scene: from above, its proxies, and as boxes drawn over a camera image."""
+"""Pictures of a scene: from above, its proxies, its local maps, and boxes over a camera image."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.drawing.above import top_down
 from spatial_vlm_ros.drawing.album import Album
+from spatial_vlm_ros.drawing.cogmaps import local_maps
 from spatial_vlm_ros.drawing.overlay import overlay
 from spatial_vlm_ros.drawing.proxies import proxies_above
 
-__all__ = ["Album", "overlay", "proxies_above", "save_picture", "top_down"]
+__all__ = ["Album", "local_maps", "overlay", "proxies_above", "save_picture", "top_down"]
 
 
 def save_picture(path: Path, rgb: NDArray[np.uint8]) -> None:

@@ -57,7 +57,7 @@ class LocalCogMap:
     """A triplet in its own 10x10 grid (SSR section 3.2): two anchors fix it, a target lies in it.
 
     Cells are [x, y], 0..9, x right and y up seen from above; anchor_a is at [5, 5] and anchor_b
-    at [5, 5 - k]. ``metres_per_cell`` is the grid spacing in this scene.
+    at [5, 5 - k]. ``metres_per_cell`` is the grid spacing in this scene, nan where not known.
     """
 
     anchor_a: int
