@@ -28,7 +28,7 @@ from spatial_vlm_ros.scene.cogmap import (
     squared,
 )
 from spatial_vlm_ros.scene.cogmap_generation import (
-    START_WITHIN,
+    START_SIDE,
     by_id,
     hang,
     local_cogmaps,
@@ -103,7 +103,7 @@ def in_order_of_ids(objects: Sequence[SceneObject]) -> list[Drawn]:
 def literal(objects: Sequence[SceneObject]) -> list[Drawn]:
     """Algorithm 1 as printed; "pick u" takes objects as they are listed, k is 2."""
     _, places = by_id(objects)
-    count, within = len(places), START_WITHIN**2
+    count, within = len(places), START_SIDE[1] ** 2
     start = next(
         (
             (i, j, k)

@@ -61,7 +61,9 @@ class Box:
         length, width, yaw = self.length, self.width, self.yaw
         if length < width:
             length, width, yaw = width, length, yaw + np.pi / 2
-        yaw = (yaw + np.pi / 2) % np.pi - np.pi / 2
+        if not -np.pi / 2 <= yaw < np.pi / 2:
+            yaw = (yaw + np.pi / 2) % np.pi - np.pi / 2
+            yaw = -np.pi / 2 if yaw >= np.pi / 2 else yaw  # a hair below -pi/2 rounds to pi/2
         return Box(self.x, self.y, self.z, length, width, self.height, float(yaw))
 
     @classmethod
@@ -114,13 +116,7 @@ def as_array(boxes: Sequence[Box]) -> Array:
 
 def footprints(boxes: Sequence[Box], margin: float = 0.0) -> Array:
     """(n, 4, 2): :meth:`Box.corners_bev` of every box, each side moved out by ``margin``."""
-    x, y, _, length, width, _, yaw = as_array(boxes).T
-    half_x = (length / 2 + margin)[:, None] * np.array([1.0, -1.0, -1.0, 1.0])
-    half_y = (width / 2 + margin)[:, None] * np.array([1.0, 1.0, -1.0, -1.0])
-    cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-    corners_x = x[:, None] + cos * half_x - sin * half_y
-    corners_y = y[:, None] + sin * half_x + cos * half_y
-    return np.stack([corners_x, corners_y], axis=-1)
+    return as_array(boxes)[:, None, :2] + _outlines(boxes, margin)
 
 
 def distances(a: Sequence[Box], b: Sequence[Box]) -> Array:
@@ -155,13 +151,18 @@ def ious(a: Sequence[Box], b: Sequence[Box]) -> Array:
 
     Exact for any yaw. Boxes without volume have IoU 0 with everything.
     """
-    (low_a, high_a), (low_b, high_b) = _spans(a), _spans(b)
-    height = np.minimum(high_a[:, None], high_b[None]) - np.maximum(low_a[:, None], low_b[None])
+    rows_a, rows_b = as_array(a)[:, None], as_array(b)[None]
+    # Relative to each other, or far from the origin rounding would eat into thin boxes.
+    apart = rows_b[..., :3] - rows_a[..., :3]
+    shorter = np.minimum(rows_a[..., 5], rows_b[..., 5])
+    height = np.minimum(shorter, (rows_a[..., 5] + rows_b[..., 5]) / 2 - np.abs(apart[..., 2]))
     near = (height > 0) & _may_meet(a, b)
     rows, columns = np.nonzero(near)
-    common = np.zeros((len(a), len(b)))
-    common[near] = polygon.overlap_areas(footprints(a)[rows], footprints(b)[columns]) * height[near]
+    to_other = apart[near][:, None, :2]
+    areas = polygon.overlap_areas(_outlines(a)[rows], _outlines(b)[columns] + to_other)
     volume_a, volume_b = (np.prod(as_array(boxes)[:, 3:6], axis=1) for boxes in (a, b))
+    common = np.zeros((len(a), len(b)))
+    common[near] = np.minimum(areas * height[near], np.minimum(volume_a[rows], volume_b[columns]))
     together = volume_a[:, None] + volume_b[None] - common
     filled = together > 0
     return np.divide(common, together, out=np.zeros_like(common), where=filled)
@@ -170,6 +171,15 @@ def ious(a: Sequence[Box], b: Sequence[Box]) -> Array:
 def iou(a: Box, b: Box) -> float:
     """Volume common to two boxes over the volume they fill together (rotated, exact), 0..1."""
     return float(ious([a], [b])[0, 0])
+
+
+def _outlines(boxes: Sequence[Box], margin: float = 0.0) -> Array:
+    """(n, 4, 2): footprints about the centre of each box."""
+    _, _, _, length, width, _, yaw = as_array(boxes).T
+    half_x = (length / 2 + margin)[:, None] * np.array([1.0, -1.0, -1.0, 1.0])
+    half_y = (width / 2 + margin)[:, None] * np.array([1.0, 1.0, -1.0, -1.0])
+    cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
+    return np.stack([cos * half_x - sin * half_y, sin * half_x + cos * half_y], axis=-1)
 
 
 def _spans(boxes: Sequence[Box]) -> tuple[Array, Array]:

@@ -1,10 +1,10 @@
 """A chain of LocalCogMaps through all objects, from scratch (SSR section 3.2, algorithm 1).
 
-Where the paper's algorithm leaves a choice: the first triplet within ``START_WITHIN`` in order of
-ids starts it, else the tightest; the object nearest to those in the graph is added next (Prim's
-order), which keeps maps small and makes the result independent of how objects came; its anchors
-are the nearest two that can hold it. An object that no two before it can hold is tried again when
-all others are placed, and listed if that fails.
+Where the paper's algorithm leaves a choice: the first triplet in order of ids whose longest side is
+within ``START_SIDE`` starts it, else the tightest that is not smaller; the object nearest to those
+in the graph is added next (Prim's order), which keeps maps small and makes the result independent
+of how objects came; its anchors are the nearest two that can hold it. An object that no two before
+it can hold is tried again when all others are placed, and listed if that fails.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from spatial_vlm_ros.scene.cogmap import (
 from spatial_vlm_ros.scene.graph import LocalCogMap, SceneObject
 from spatial_vlm_ros.scene.spanning_tree import prim
 
-#: Longest side of a triplet to start from [m], the paper's delta.
-START_WITHIN = 2.0
+#: Longest side of a triplet to start from [m]: at most the paper's delta, and not so short that
+#: nothing beyond a heap of things can be reached from it.
+START_SIDE = (1.0, 2.0)
 
 Ids = NDArray[np.int64]
 
@@ -69,16 +70,21 @@ def by_id(objects: Sequence[SceneObject]) -> tuple[Ids, Array]:
 
 def start_triplet(places: Array) -> tuple[int, int, int] | None:
     """Anchors, which are furthest apart, and target; None where there are no three to draw."""
-    found = _first_within(places) or _tightest(places)
+    least, most = START_SIDE
+    found = (
+        _first_within(places, least, most)
+        or _tightest(places, least)
+        or _first_within(places, MIN_ANCHOR_DISTANCE, least)
+    )
     if found is None:
         return None
     sides = [(found[i], found[j], found[3 - i - j]) for i, j in ((0, 1), (0, 2), (1, 2))]
     return max(sides, key=lambda side: float(squared(places[side[0]], places[side[1]])))
 
 
-def _first_within(places: Array) -> tuple[int, int, int] | None:
-    """The first triplet, by index, whose longest side is one of anchors and is short enough."""
-    least, most = MIN_ANCHOR_DISTANCE**2, START_WITHIN**2
+def _first_within(places: Array, least: float, most: float) -> tuple[int, int, int] | None:
+    """The first triplet, by index, whose longest side is within these [m]."""
+    least, most = least**2, most**2
     for a in range(len(places) - 2):
         near = a + 1 + np.flatnonzero(squared(places[a + 1 :], places[a]) <= most)
         for number, b in enumerate(near.tolist()):
@@ -92,13 +98,13 @@ def _first_within(places: Array) -> tuple[int, int, int] | None:
     return None
 
 
-def _tightest(places: Array) -> tuple[int, int, int] | None:
-    """The triplet with the shortest longest side that is one of anchors; by index among equals.
+def _tightest(places: Array, least: float) -> tuple[int, int, int] | None:
+    """The triplet with the shortest longest side of ``least`` [m] or more; by index among equals.
 
     Sides are taken shortest first; the first that closes a triangle with two shorter ones ends it.
     Few can come before it in the plane.
     """
-    near, reach = cKDTree(places), START_WITHIN
+    near, reach = cKDTree(places), least
     extent = float(np.sqrt(squared(places.max(axis=0), places.min(axis=0)))) if len(places) else 0.0
     found: list[tuple[float, tuple[int, ...]]] = []
     while not found and reach <= 2 * extent:
@@ -109,7 +115,7 @@ def _tightest(places: Array) -> tuple[int, int, int] | None:
             side, pair = float(sides[number]), pairs[number]
             if found and side > found[0][0]:
                 break
-            if side >= MIN_ANCHOR_DISTANCE**2:
+            if side >= least**2:
                 longest = np.maximum(*(squared(places, places[end]) for end in pair))
                 longest[pair] = np.inf
                 closed = np.flatnonzero(longest <= side)
