@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from spatial_vlm_ros.scene import cogmap_graph
 from spatial_vlm_ros.scene.cogmap_generation import local_cogmaps
 from spatial_vlm_ros.scene.cogmap_graph import CogMapGraph
 from spatial_vlm_ros.scene.graph import SceneObject
@@ -34,6 +35,11 @@ class Following(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.graph, self.places = CogMapGraph(), dict[int, Place]()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(cogmap_graph, "ANEW", 1.0)  # else so few would always be made anew
+
+    def teardown(self) -> None:
+        self.patch.undo()
 
     @rule(places=st.lists(spots, min_size=1, max_size=12))
     def add(self, places: list[Place]) -> None:

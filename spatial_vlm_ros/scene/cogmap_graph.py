@@ -26,6 +26,8 @@ from spatial_vlm_ros.scene.spanning_tree import SpanningTree
 
 #: Objects whose order is remembered with a map; one that depends on more is made anew each time.
 _WATCHED = 16
+#: Where a larger share of the objects has changed, it is faster to make all maps anew.
+ANEW = 1 / 16
 
 
 class CogMapGraph:
@@ -44,7 +46,7 @@ class CogMapGraph:
         stayed = (self._tree.places[was] == places[still]).all(axis=1)
         gone = np.delete(self._ids, was[stayed])
         come = np.delete(np.arange(len(ids)), still[stayed])
-        if 2 * len(come) > len(ids):
+        if len(come) > ANEW * len(ids):
             self._restart(ids, places)
         else:
             for number in gone.tolist():
