@@ -48,8 +48,9 @@ def test_every_kind_has_an_example() -> None:
 @pytest.mark.parametrize(("name", "value"), CONSTANTS)
 def test_constant(name: str, value: str) -> None:
     module, constant = name.strip("`").rsplit(".", 1)
-    package = "scene" if module == "relations" else "reasoning"
-    code = importlib.import_module(f"spatial_vlm_ros.{package}.{module}")
+    packages = {"relations": "scene.", "referring": ""}
+    package = packages.get(module.split(".")[0], "reasoning.")
+    code = importlib.import_module(f"spatial_vlm_ros.{package}{module}")
     assert getattr(code, constant) == float(value)
 
 

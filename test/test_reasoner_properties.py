@@ -33,8 +33,9 @@ WORDS = sorted(
     | set(
         """the a an all both is are was where what which who how many far big long tall there i me
         my you your if standing facing and or not than from to of at go drive find face bring closer
-        appeared first before distance between direction side color colour size room options A. B.
-        C. , . ? ! ( ) : ; 's (s) 12 0.5 this here that in meters cm zorblax""".split()
+        appeared appear seen when looking first before distance between direction side color colour
+        size room options A. B. C. , . ? ! ( ) : ; 's (s) 12 0.5 this here that in meters cm
+        zorblax""".split()
     )
 )
 salads = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
@@ -78,6 +79,10 @@ def test_the_longest_salad_takes_less_than_a_second() -> None:
         "how far is the " + "chair and the " * 20,
         "which of these objects " + "chair, table, " * 20 + "is closest to the window",
         "if i am standing by the " + "red " * 50 + "chair",
+        "the chair to the left when standing at the sofa and facing the table " * 4,
+        "standing the chair facing the chair left " * 7,
+        "is the chair " + "to the left when standing at the chair and facing " * 5 + "the table",
+        "the first chair " + "that appeared first " * 14,
         *(" ".join(rng.choice(WORDS, 60)) for _ in range(20)),
     ]
     for question in nasty:
@@ -99,6 +104,8 @@ QUESTIONS = (
     "Which direction is the window?",
     "Standing by the lamp and facing the sofa, where is the cabinet?",
     "Where is the second chair?",
+    "Where is the chair on the right when standing at the sofa and facing the table?",
+    "What colour is the chair that appeared last?",
     "Is the cabinet in front of me or behind me?",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spatial_vlm_ros.reasoning import describe, options, resolve
+from spatial_vlm_ros.reasoning import describe, options, resolve, viewpoint
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.kinds import (
     commands,
@@ -22,6 +22,7 @@ from spatial_vlm_ros.scene.graph import SceneGraph
 
 #: In order of trial: where two kinds fit a question, the earlier is meant.
 KINDS: tuple[Kind, ...] = (
+    *objects.OF_LANDMARKS,
     *directions.KINDS,
     *comparisons.KINDS,
     *measures.KINDS,
@@ -67,8 +68,7 @@ class GeometricReasoner:
 
 def _answers(wording: Wording, view: View) -> Iterator[Answer]:
     """The answer to each way of understanding the question, known words before guessed nouns."""
-    for guess in (False, True):
-        parser = Parser(wording.words, view.lexicon, guess)
+    for parser in _parsers(wording, view):
         for kind in KINDS:
             for pattern in kind.patterns:
                 for gaps in pattern.matches(parser):
@@ -76,6 +76,15 @@ def _answers(wording: Wording, view: View) -> Iterator[Answer]:
                         yield kind.answer(Asked(gaps, wording, view))
                     except Unclear as why:
                         yield _refusal(kind.name, why)
+
+
+def _parsers(wording: Wording, view: View) -> Iterator[Parser]:
+    """Of the words with a viewpoint put behind its side, and as they stand; then with guesses."""
+    for guess in (False, True):
+        parser = Parser(wording.words, view.lexicon, guess)
+        for words in viewpoint.rearranged(parser):
+            yield Parser(words, view.lexicon, guess)
+        yield parser
 
 
 def _refusal(kind: str, why: Unclear) -> Answer:
@@ -91,9 +100,8 @@ def find_objects(phrase: str, scene: SceneGraph, include_missing: bool = False) 
     wording = read(phrase)
     view = View(scene, scene.objects if include_missing else scene.present())
     problem = Unclear("This is not a phrase for objects.")
-    for guess in (False, True) if len(wording.words) <= MAX_WORDS else ():
-        parser = Parser(wording.words, view.lexicon, guess)
-        readings = parser.noun_phrases(0, len(wording.words))
+    for parser in _parsers(wording, view) if len(wording.words) <= MAX_WORDS else ():
+        readings = parser.noun_phrases(0, len(parser.words))
         if not readings:
             continue
         try:

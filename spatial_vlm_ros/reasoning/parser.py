@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from spatial_vlm_ros.reasoning import appearing, viewpoint
 from spatial_vlm_ros.reasoning import vocabulary as v
 from spatial_vlm_ros.reasoning.inflection import singular
 from spatial_vlm_ros.reasoning.lexicon import Lexicon, Noun, Words
@@ -124,8 +125,12 @@ class Parser:
             many |= so_far.determiner in v.UNIVERSAL or noun.name == "everything"
             text = " ".join(self.words[start:end])
             phrase = replace(so_far, text=text, noun=noun, many=many)
-            for clauses in self._clauses(at + length, end):
-                yield phrase.placed(clauses)
+            stops = [at + length]
+            if phrase.ordinal is not None:  # "the second chair" + "to appear"
+                stops += appearing.stops_after_ordinal(self.words[:end], at + length)
+            for stop in stops:
+                for clauses in self._clauses(stop, end):
+                    yield phrase.placed(clauses)
             yield from self._measured_from(phrase, at + length, end)
 
     def _measured_from(self, phrase: NounPhrase, at: int, end: int) -> Iterator[NounPhrase]:
@@ -182,22 +187,27 @@ class Parser:
         if start == end:
             yield ()
             return
+        for first, stop in self._first_clauses(start, end):
+            for rest in self._clauses(stop, end):
+                yield (first, *rest)
+
+    def _first_clauses(self, start: int, end: int) -> Iterator[tuple[Clause | Rank, int]]:
+        """Readings of one clause from ``start`` on, and where it stops."""
+        yield from viewpoint.seen_sides(self, start, end)
         for words, side in _ROBOT_RELATIONS:
             if self._has(words, start, end):
-                for rest in self._clauses(start + len(words), end):
-                    yield (Clause(side, (ROBOT,)), *rest)
+                yield Clause(side, (ROBOT,)), start + len(words)
         for reach, at in read_reaches(self.words[start:end]):
             for anchors, stop in self._anchors("near", start + at, end):
-                for rest in self._clauses(stop, end):
-                    yield (Clause("near", anchors, reach), *rest)
+                yield Clause("near", anchors, reach), stop
         for words, relation in _RELATIONS:
             if self._has(words, start, end):
                 for anchors, stop in self._anchors(relation, start + len(words), end):
-                    for rest in self._clauses(stop, end):
-                        yield (Clause(relation, anchors), *rest)
+                    yield Clause(relation, anchors), stop
+        yield from appearing.ranks(self.words[:end], start)
         yield from self._rank(start, end)
 
-    def _rank(self, start: int, end: int) -> Iterator[Clauses]:
+    def _rank(self, start: int, end: int) -> Iterator[tuple[Rank, int]]:
         """Like "second nearest to the window", "the tallest"."""
         place, at = self._place(start, end)
         if at >= end or self.words[at] not in v.SUPERLATIVES:
@@ -208,20 +218,13 @@ class Parser:
             after = at + self._has(("away",), at, end)
             after += after < end and self.words[after] in ("to", "from")
             for anchors, stop in self._anchors("", after, end):
-                for rest in self._clauses(stop, end):
-                    yield (Rank(measure, sign, place, anchors), *rest)
-        for rest in self._clauses(at, end):
-            yield (Rank(measure, sign, place), *rest)
+                yield Rank(measure, sign, place, anchors), stop
+        yield Rank(measure, sign, place), at
 
     def _skip_posture(self, start: int, end: int) -> int:
-        moved = True
-        while moved and start < end:
-            moved = False
-            if self.words[start] == "here":
-                start, moved = start + 1, True
-            for words in _POSTURES:
-                if self._has(words, start, end):
-                    start, moved = start + len(words), True
+        for words in (("here",), *_POSTURES):
+            if self._has(words, start, end):
+                return self._skip_posture(start + len(words), end)
         return start
 
     def _place(self, start: int, end: int) -> tuple[int, int]:

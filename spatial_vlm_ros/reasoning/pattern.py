@@ -1,6 +1,7 @@
 """Sentence patterns: fixed words with gaps for phrases.
 
 "how far is {a} from {b}"      {a} is a noun phrase
+"where is {x:landmarked}"       a noun phrase like "the chair farthest from the window"
 "what is {where:clauses}"      one or more clauses of place
 "which is closer {x:list}"     two or more phrases joined by commas, and, or
 "how many {x:several}"         a noun phrase, or two or more taken together
@@ -19,12 +20,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spatial_vlm_ros.reasoning.lexicon import Words
-from spatial_vlm_ros.reasoning.parser import Parser
 from spatial_vlm_ros.reasoning.sides import read_side, read_sides
 from spatial_vlm_ros.reasoning.units import read_length
+
+if TYPE_CHECKING:  # the parser reads viewpoints with patterns
+    from spatial_vlm_ros.reasoning.parser import Parser
 
 Bindings = dict[str, Any]
 
@@ -49,14 +52,17 @@ class Pattern:
         self._parts = tuple(_part(word) for word in text.split())
         self._needed = [p.ways for p in self._parts if isinstance(p, _Fixed) and not p.optional]
 
-    def matches(self, parser: Parser) -> Iterator[Bindings]:
-        """Every way to fit all the words: for each gap its readings (or its word)."""
-        present = set(parser.words)
+    def matches(self, parser: Parser, start: int = 0, end: int | None = None) -> Iterator[Bindings]:
+        """Every way to fit all of ``words[start:end]``: for each gap its readings (or its word)."""
+        end = len(parser.words) if end is None else end
+        present = set(parser.words[start:end])
         if all(any(present.issuperset(way) for way in ways) for ways in self._needed):
-            yield from self._fit(parser, 0, 0, {})
+            yield from self._fit(parser, 0, start, end, {})
 
-    def _fit(self, parser: Parser, part: int, at: int, bound: Bindings) -> Iterator[Bindings]:
-        words, end = parser.words, len(parser.words)
+    def _fit(
+        self, parser: Parser, part: int, at: int, end: int, bound: Bindings
+    ) -> Iterator[Bindings]:
+        words = parser.words
         while at < end and words[at] == ",":
             at += 1
         if part == len(self._parts):
@@ -66,19 +72,22 @@ class Pattern:
         piece = self._parts[part]
         if isinstance(piece, _Fixed):
             for way in piece.ways:
-                if words[at : at + len(way)] == way:
-                    yield from self._fit(parser, part + 1, at + len(way), bound)
+                stop = at + len(way)
+                if stop <= end and words[at:stop] == way:
+                    yield from self._fit(parser, part + 1, stop, end, bound)
             if piece.optional:
-                yield from self._fit(parser, part + 1, at, bound)
+                yield from self._fit(parser, part + 1, at, end, bound)
             return
         for stop in range(at + 1, end + 1):
             readings = self._readings(parser, piece, at, stop)
             if readings:
-                yield from self._fit(parser, part + 1, stop, {**bound, piece.name: readings})
+                yield from self._fit(parser, part + 1, stop, end, {**bound, piece.name: readings})
 
     def _readings(self, parser: Parser, gap: _Gap, start: int, stop: int) -> Any:
         if gap.kind == "phrase":
             return parser.noun_phrases(start, stop)
+        if gap.kind == "landmarked":
+            return [phrase for phrase in parser.noun_phrases(start, stop) if phrase.landmarked]
         if gap.kind == "clauses":
             return parser.clauses(start, stop)
         if gap.kind == "length":

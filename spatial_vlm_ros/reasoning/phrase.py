@@ -14,7 +14,8 @@ from spatial_vlm_ros.reasoning.vocabulary import INDEFINITE
 class Rank:
     """Choose by a measure: the ``place``-th most (sign +1) or least (-1), or the best ``count``.
 
-    ``anchors``: what a distance is measured to; none means the robot.
+    ``anchors``: what a distance is measured to; none means the robot. The measure "appearance" is
+    the time of the first image that showed an object.
     """
 
     measure: str
@@ -27,12 +28,14 @@ class Rank:
 class Clause:
     """Placed by ``relation`` (a key of ``vocabulary.RELATIONS``) to ``anchors``.
 
-    ``reach``: metres that count as near, where they are said: "within 2 m of".
+    ``reach``: metres that count as near, where they are said: "within 2 m of". ``facing``: what is
+    faced by one who stands at the anchor: "on the left when standing at the sofa and facing ...".
     """
 
     relation: str
     anchors: tuple[NounPhrase, ...]
     reach: float | None = None
+    facing: NounPhrase | None = None
 
 
 #: What places a noun, in the order it is said.
@@ -72,6 +75,13 @@ class NounPhrase:
     def indefinite(self) -> bool:
         """Whether any one that fits will do: "a chair", "any of the chairs", "something"."""
         return self.determiner in INDEFINITE or self.noun.name in ("anything", "something")
+
+    @property
+    def landmarked(self) -> bool:
+        """Whether a landmark or a viewpoint tells it apart: "the chair farthest from the window",
+        "the chair on the left when standing at the sofa and facing the tv".
+        """
+        return any(c.facing for c in self.clauses) or any(rank.anchors for rank in self.ranks)
 
     def placed(self, clauses: Iterable[Clause | Rank]) -> NounPhrase:
         """This phrase with more clauses."""

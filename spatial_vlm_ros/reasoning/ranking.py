@@ -21,13 +21,17 @@ def values(
     """(anchors, n) what a superlative compares; one row where no anchor matters.
 
     ``measured`` is "distance" (to the anchor, nearest points), "bearing" (from the robot),
-    "height above the floor" (of the middle) or a name :func:`measure.side` knows.
+    "appearance" (seconds), "height above the floor" (of the middle) or a name :func:`measure.side`
+    knows.
     """
     if measured == "distance":
         return np.array([measure.gaps(objects, anchor) for anchor in anchors])
     if measured == "bearing":
         robot, ahead = view.robot.box.center[:2], view.forward
         return np.array([[measure.bearing(robot, ahead, o.box.center[:2]) for o in objects]])
+    if measured == "appearance":
+        earliest = min(item.first_seen_ns for item in objects)
+        return np.array([[(item.first_seen_ns - earliest) / 1e9 for item in objects]])
     if measured == "height above the floor":
         return np.array([[item.box.z for item in objects]])
     return np.array([[measure.side(item.box, measured) for item in objects]])
@@ -47,6 +51,7 @@ def sureness(row: NDArray[np.float64], picked: NDArray[np.intp], measured: str) 
     nearest = np.abs(row[picked][:, None] - left_out[None]).min()
     tolerance = {
         "bearing": measure.CLOSE_DEG,
+        "appearance": 1e-9,  # stamps are exact
         "volume": measure.CLOSE_VOLUME * float(row[picked].max()),
     }.get(measured, measure.CLOSE_M)
     return 0.5 if nearest < tolerance else 1.0

@@ -34,8 +34,11 @@ PHRASES = {
     "right": "to the right of",
     "front": "in front of",
     "behind": "behind",
+    **{side: f"to the {side} of" for side in measure.EIGHT[1::2]},
 }
-SIDES = ("left", "right", "front", "behind")
+SIDES = ("left", "right", "front", "behind", *measure.EIGHT[1::2])
+#: Seen from above, nearer centres than this give no direction to face, nor one to be in [m].
+FACING_M = 0.1
 _VERTICAL = ("on", "inside", "under", "above")
 
 Objects: TypeAlias = Sequence[SceneObject]
@@ -53,7 +56,8 @@ def holds(
 ) -> tuple[Flags, Floats]:
     """(subjects, groups): whether each is in ``relation`` to each group, and how surely.
 
-    A group is one anchor, two for between.
+    A group is one anchor, two for between and where a side is seen by one who stands at the first
+    and faces the second.
 
     * on, above, inside: as the scene graph has it (see ``scene/relations.py``). On is also on
       what stands on it; in a shelf or sofa is also on one of its boards.
@@ -68,7 +72,8 @@ def holds(
     * left, right of an object, as the robot sees it from where it is; in front is nearer to the
       robot than the object and more so than aside; behind is further. Not what is over, under or
       in it.
-    * left, right of the robot: that half; in front, behind: the quarter round that way.
+    * left, right of the robot, and for one who stands and faces: that half; in front, behind: the
+      quarter round that way; front-left and the like: that quadrant. Centres seen from above.
 
     Sureness is 0.5 within ``measure.CLOSE_DEG`` of the border of a direction, else 1.
     """
@@ -80,9 +85,11 @@ def holds(
         true = _between(subjects, anchors, [group[1] for group in groups])
     elif relation in SIDES:
         places = np.array([item.box.center[:2] for item in subjects])
-        degrees = np.stack([seen_bearings(places, anchor, view) for anchor in anchors], axis=1)
-        true, margin = measure.on_side(relation, degrees)
-        true = true & ~_any_of(_vertical(view), subjects, anchors)
+        degrees = np.stack([_bearings(places, group, view) for group in groups], axis=1)
+        true, margin = measure.on_side(relation, np.nan_to_num(degrees))
+        true = true & np.isfinite(degrees)
+        if len(groups[0]) == 1:
+            true &= ~_any_of(_vertical(view), subjects, anchors)
         sure = np.vectorize(sureness)(margin)
     elif relation == "near":
         true = _gaps(subjects, anchors) <= (NEAR if reach is None else reach)
@@ -182,6 +189,15 @@ def _over(rows: Floats, ends: Floats) -> Flags:
     along = cos * offset[..., 0] + sin * offset[..., 1]
     aside = cos * offset[..., 1] - sin * offset[..., 0]
     return np.asarray((np.abs(along) <= ends[:, 3] / 2) & (np.abs(aside) <= ends[:, 4] / 2))
+
+
+def _bearings(places: Floats, group: tuple[SceneObject, ...], view: View) -> Floats:
+    """(n,) degrees of ``places`` (n, 2) by which a side of the group is judged; nan for none."""
+    if len(group) == 1:
+        return seen_bearings(places, group[0], view)
+    stand, face = (item.box.center[:2] for item in group)
+    apart = np.linalg.norm(places - stand, axis=1) >= FACING_M
+    return np.where(apart, measure.bearings(stand, face - stand, places), np.nan)
 
 
 def seen_bearings(places: Floats, anchor: SceneObject, view: View) -> Floats:

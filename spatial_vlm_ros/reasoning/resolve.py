@@ -9,7 +9,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from spatial_vlm_ros.reasoning import describe, ranking, relate
+from spatial_vlm_ros.reasoning import describe, measure, ranking, relate
 from spatial_vlm_ros.reasoning.phrase import Clause, NounPhrase, Rank
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
 from spatial_vlm_ros.reasoning.vocabulary import COLOURS, SIZES
@@ -177,13 +177,23 @@ def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Fou
 def clause_text(clause: Clause) -> str:
     """Like "between the sofa and the tv"."""
     anchors = describe.joined([anchor.text for anchor in clause.anchors])
+    if clause.facing is not None:
+        side = relate.PHRASES[clause.relation].removesuffix(" of")
+        return f"{side} when standing at {anchors} and facing {clause.facing.text}"
     if clause.reach is not None:
         return f"within {clause.reach:g} m of {anchors}"
     return f"{relate.PHRASES[clause.relation]} {anchors}"
 
 
 def anchor_groups(clause: Clause, view: View) -> list[tuple[SceneObject, ...]]:
-    """What a clause may be judged by: any one of the objects, any two for "between"."""
+    """What a clause may be judged by: any one of the objects, any two for "between"; the only one
+    to stand at and the only one to face for a viewpoint.
+    """
+    if clause.facing is not None:
+        stand, face = (place([p], view).objects[0] for p in (clause.anchors[0], clause.facing))
+        if measure.level(stand.box.center[:2], face.box.center[:2]) < relate.FACING_M:
+            raise Unclear(f"{describe.name(stand)} is in the same place, seen from above.")
+        return [(stand, face)]
     sets = [place([anchor], view, several=True).objects for anchor in clause.anchors]
     if clause.relation != "between":
         return [(anchor,) for anchor in sets[0]]

@@ -85,7 +85,7 @@ def read(text: str) -> Wording:
     text = " ".join(text.replace(",", " , ").split())
     text = _without_politeness(text)
     text = " ".join(re.sub(_HERE, " here ", text).split())
-    return Wording(_trim(tuple(text.split())), options, unit, closest_of_many)
+    return Wording(trimmed(tuple(text.split())), options, unit, closest_of_many)
 
 
 def _take_unit(text: str) -> tuple[str, str]:
@@ -130,7 +130,7 @@ def _without_politeness(text: str) -> str:
     )
 
 
-def _trim(words: tuple[str, ...]) -> tuple[str, ...]:
+def trimmed(words: tuple[str, ...]) -> tuple[str, ...]:
     """Without separators at the ends."""
     kept = list(words)
     while kept and kept[-1] == ",":

@@ -11,9 +11,6 @@ from spatial_vlm_ros.reasoning.phrase import ROBOT
 from spatial_vlm_ros.reasoning.sides import read_sides
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear
 
-#: Nearer centres than this give no direction to face [m].
-FACING_M = 0.1
-
 
 def standing(asked: Asked) -> Answer:
     """Standing by a, facing b: where is c. Centres seen from above, as in VSI-Bench."""
@@ -22,7 +19,7 @@ def standing(asked: Asked) -> Answer:
     if len({a.id, b.id, c.id}) < 3:
         raise Unclear("Where to stand, what to face and what to find must be three things.")
     place, facing, target = (item.box.center[:2] for item in (a, b, c))
-    if measure.level(place, facing) < FACING_M or measure.level(place, target) < FACING_M:
+    if min(measure.level(place, facing), measure.level(place, target)) < relate.FACING_M:
         raise Unclear(f"{describe.name(a)} is in the same place, seen from above.")
     degrees = measure.bearing(place, facing - place, target)
     text = f"standing by {describe.name(a)} and facing {describe.name(b)}, {describe.name(c)} is "

@@ -44,7 +44,7 @@ def what(asked: Asked) -> Answer:
     """Lists what fits; by direction only what is near, nearest first."""
     phrases = asked.phrases()
     found = resolve.find(phrases, asked.view)
-    sides = [clause for clause in phrases[0].clauses if clause.relation in relate.SIDES]
+    sides = [c for c in phrases[0].clauses if c.relation in relate.SIDES and c.facing is None]
     if sides and found.objects:
         found = _near(found, resolve.place(sides[0].anchors, asked.view, several=True).objects[0])
     if not found.objects:
@@ -163,6 +163,10 @@ def colour(asked: Asked) -> Answer:
     text, value = f"{describe.joined(said)}.", ", ".join(dict.fromkeys(colours))
     return reply("colour", text, value, objects=found.objects, based_on=[found])
 
+
+#: Before questions of direction: "where is the chair farthest from the window" asks for a chair,
+#: not which way from the window it is.
+OF_LANDMARKS = (Kind("where", where, "where is|are {x:landmarked}"),)
 
 KINDS = (
     Kind(
