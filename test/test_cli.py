@@ -14,12 +14,12 @@ from small_qwen import save_small_qwen
 
 from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.drawing import local_maps
+from spatial_vlm_ros.export import to_dot
 from spatial_vlm_ros.language.names import scene_names
 from spatial_vlm_ros.language.scene_text import scene_text
 from spatial_vlm_ros.language.token_count import most_qwen_tokens
 from spatial_vlm_ros.language.touched import touched
 from spatial_vlm_ros.proxies.storage import read_sequence
-from spatial_vlm_ros.export import to_dot
 from spatial_vlm_ros.scene.graph import SceneGraph
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("embreex")
 from spatial_vlm_ros.demo import __main__ as demo
 from spatial_vlm_ros.demo import session
 from spatial_vlm_ros.demo.processes import ProcessFailed
-from spatial_vlm_ros.demo.verdict import judge_all, proxies_record, true_text
+from spatial_vlm_ros.demo.verdict import judge_all, proxies_record, referring_record, true_text
 from spatial_vlm_ros.evaluation import score_boxes
 from spatial_vlm_ros.simulation.record import simulate
 from spatial_vlm_ros.simulation.truth import TrueQuestion, load_truth
@@ -70,6 +70,9 @@ def test_maps_asks_and_judges(recording: Path, tmp_path: Path) -> None:
     scores = score_boxes(outcome.scene.present(), truth.objects)
     assert len(scores.matches) >= 3
     assert scores.mean_iou > 0.4
+    referring = referring_record(outcome)
+    assert referring["phrases"] == referring["understood"] == len(outcome.referred) >= 1
+    assert not referring["others"]
     proxies = proxies_record(outcome, truth)
     assert proxies["proxies"] == outcome.proxies.count > 100
     assert proxies["objects"] >= 3

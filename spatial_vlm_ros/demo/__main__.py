@@ -29,6 +29,7 @@ from spatial_vlm_ros.demo.verdict import (
     print_proxies,
     print_verdicts,
     proxies_record,
+    referring_record,
 )
 from spatial_vlm_ros.drawing import Album, proxies_above, save_picture, top_down
 from spatial_vlm_ros.evaluation import score_boxes
@@ -42,6 +43,7 @@ from spatial_vlm_ros.sources import open_source
 SEED, ROOMS = 0, 2
 QUESTIONS, RIGHT = 24, 22  # asked at least, and how many of 24 must be right
 PROXIES, WELL_PLACED = 700, 0.95  # in the scene, and those of objects in a true box of the name
+PHRASES = 30  # for one of several objects, generated from the scene: all must be understood
 RECALL = 0.9  # of well seen objects boxed at IoU >= 0.5, with labels
 # The same from depth alone, names ignored, by the IoU asked for. Looser on purpose: what touches (a
 # book on a nightstand, a door in its wall) cannot always be told apart without any model.
@@ -105,6 +107,13 @@ def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str,
     print_boxes("boxes, with labels", scores)
     proxies = proxies_record(outcome, truth)
     print_proxies(proxies)
+    referring = referring_record(outcome)
+    print(
+        f"phrases for one of several objects: {referring['understood']} of {referring['phrases']} "
+        f"understood, like {outcome.referred[0][0].text!r}"
+        if outcome.referred
+        else "no phrases for one of several objects could be made"
+    )
     performance = performance_record(outcome)
     print_performance(performance)
     _draw(folder, recording, truth, outcome)
@@ -122,11 +131,17 @@ def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str,
             f"{proxies['proxies']} proxies, {proxies['well placed']:.1%} of objects' well placed; "
             f"{PROXIES} and {WELL_PLACED:.0%} promised"
         )
+    if referring["phrases"] < PHRASES or referring["others"]:
+        shortfalls.append(
+            f"{referring['understood']} of {referring['phrases']} phrases understood, all of "
+            f"{PHRASES} promised; not: {referring['others']}"
+        )
     record = {
         "questions": [vars(v) for v in verdicts],
         "right": right,
         "boxes": boxes_record(scores),
         "proxies": proxies,
+        "referring": referring,
         "performance": performance,
     }
     return record, shortfalls

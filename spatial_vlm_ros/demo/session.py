@@ -17,6 +17,7 @@ from spatial_vlm_ros.demo.processes import Processes
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes.ask_client import AskClient
 from spatial_vlm_ros.nodes.conversions import graph_from
+from spatial_vlm_ros.referring import ReferringExpression, referring_expressions
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.simulation import bag
@@ -33,13 +34,17 @@ START_S, SETTLE_S = 30.0, 3.0
 
 @dataclass
 class Outcome:
-    """What a session gave: last scene and proxies, the mapper's counts and latencies, answers."""
+    """What a session gave: last scene and proxies, the mapper's counts and latencies, answers.
+
+    ``referred``: phrases generated from the scene, and the ids the mapper found for them.
+    """
 
     scene: SceneGraph
     proxies: ros.ProxySequence
     diagnostics: dict[str, str]
     answers: list[ros.Ask.Result] = field(default_factory=list)
     answer_ms: list[float] = field(default_factory=list)
+    referred: list[tuple[ReferringExpression, tuple[int, ...]]] = field(default_factory=list)
 
 
 def map_and_ask(
@@ -94,6 +99,7 @@ class _Session:
         self._diagnostics: dict[str, str] = {}
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         node = client.node
+        self._query = node.create_client(ros.QueryObjects, "/mapper/query_objects")
         node.create_subscription(ros.SceneGraph, "/mapper/scene_graph", self._on_scene, latched)
         node.create_subscription(ros.ProxySequence, "/mapper/proxies", self._on_proxies, latched)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -115,7 +121,15 @@ class _Session:
             outcome.answers.append(self._client.ask(question))
             outcome.answer_ms.append(1e3 * (time.perf_counter() - start))
             self._children.check("mapper", "reasoner")
+        for expression in referring_expressions(outcome.scene):
+            outcome.referred.append((expression, self._find(expression.text)))
         return outcome
+
+    def _find(self, phrase: str) -> tuple[int, ...]:
+        """Ids of what the mapper takes a phrase for; none where it does not understand it."""
+        sent = self._query.call_async(ros.QueryObjects.Request(phrase=phrase))
+        response = self._client.result_of(sent, START_S, self._query.srv_name)
+        return tuple(item.id for item in response.objects)
 
     def _inputs_connected(self) -> bool:
         self._children.check("mapper", "reasoner")

@@ -140,6 +140,20 @@ def print_proxies(record: Mapping[str, Any]) -> None:
     )
 
 
+def referring_record(outcome: Outcome) -> dict[str, Any]:
+    """Of the phrases for one of several objects, how many the mapper took for the one meant."""
+    meant = [found == (expression.target,) for expression, found in outcome.referred]
+    return {
+        "phrases": len(meant),
+        "understood": sum(meant),
+        "others": [
+            expression.text
+            for (expression, _), right in zip(outcome.referred, meant, strict=True)
+            if not right
+        ],
+    }
+
+
 def boxes_record(scores: BoxScores) -> dict[str, Any]:
     """The scores for the report."""
     record = asdict(scores)
