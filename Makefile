@@ -2,7 +2,8 @@
 # make test    formatting, types, unit and integration tests
 # make lint    formatting and types only
 # make bench   speed and memory; writes build/bench.json
-# make ablations  what choices of the proxies are worth; writes build/ablations.json
+# make ablations  what choices of proxies and local maps are worth, and how phrases are resolved;
+#                 writes build/ablations.json, build/cogmaps.json and build/referring.json
 # make setup   only what all of these do first: the environment
 # make clean   remove everything that make made
 #
@@ -56,7 +57,7 @@ bench: setup
 	$(ENTER) python -m bench
 
 ablations: setup
-	$(ENTER) python -m bench.ablations
+	$(ENTER) python -m bench.ablations && python -m bench.cogmaps && python -m bench.referring
 
 setup: $(VENV)/.ready
 

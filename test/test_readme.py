@@ -42,6 +42,7 @@ def test_commands_leave_what_they_promise(folder: Path) -> None:
     assert (folder / "scene" / "scene.json").exists()
     assert (folder / "scene" / "scene.png").exists()
     assert (folder / "scene" / "proxies.safetensors").exists()
+    assert (folder / "maps.png").exists()
 
 
 def test_python_example_answers(folder: Path) -> None:
