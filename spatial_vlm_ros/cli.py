@@ -78,11 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--ros", action="store_true", help="ask the running reasoner node")
     ask.add_argument("--reasoner", default="/reasoner", help="its full name (default /reasoner)")
 
-    graph = commands.add_parser("graph", help="print a saved scene's graph: text, JSON or Graphviz")
+    graph = commands.add_parser("graph", help="print a scene graph: text, JSON or Graphviz")
     graph.set_defaults(command=_graph)
-    graph.add_argument(
+    whose = graph.add_mutually_exclusive_group()
+    whose.add_argument(
         "--scene", type=Path, default=Path("scene"), help="folder written by run (default scene)"
     )
+    whose.add_argument("--ros", action="store_true", help="that of the running mapper node")
+    graph.add_argument("--mapper", default="/mapper", help="its full name (default /mapper)")
     graph.add_argument(
         "--format",
         choices=("text", "json", "dot"),
@@ -161,13 +164,25 @@ def _saved_scene(folder: Path) -> SceneGraph:
     return memory.graph()
 
 
+def _running_scene(mapper: str) -> SceneGraph:
+    try:
+        from spatial_vlm_ros.nodes.graph_client import latest_graph
+    except ImportError as error:
+        raise _without_ros(error) from error
+    return latest_graph(mapper)
+
+
+def _without_ros(error: ImportError) -> ValueError:
+    return ValueError(
+        f"--ros needs a ROS environment ({error}): `spatial-vlm doctor` says what is missing"
+    )
+
+
 def _ask_reasoner(question: str, reasoner: str) -> int:
     try:
         from spatial_vlm_ros.nodes.ask_client import AskClient
     except ImportError as error:
-        raise ValueError(
-            f"--ros needs a ROS environment ({error}): `spatial-vlm doctor` says what is missing"
-        ) from error
+        raise _without_ros(error) from error
     with AskClient(reasoner) as client:
         result = client.ask(question)
     print(result.answer)
@@ -184,7 +199,7 @@ def _graph(arguments: argparse.Namespace) -> int:
     from spatial_vlm_ros.language.scene_text import scene_text
     from spatial_vlm_ros.language.touched import touched
 
-    scene = _saved_scene(arguments.scene)
+    scene = _running_scene(arguments.mapper) if arguments.ros else _saved_scene(arguments.scene)
     if arguments.format == "text":
         written = scene_text(scene, arguments.tokens, question=question) + "\n"
     else:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import signal
+import subprocess
+import sys
 import time
 
 import cube_world
@@ -345,6 +349,12 @@ def test_slower_depth_is_not_complained_about_and_lasting_problems_are_logged_on
     assert rig.log("mapper").count("no_transform") == 1, rig.log("mapper")
 
 
+def graph_command(rig: Rig, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "spatial_vlm_ros.cli", "graph", "--ros", *arguments]
+    environ = {**os.environ, "ROS_DOMAIN_ID": str(rig.domain)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environ)
+
+
 def test_services_of_the_map(rig, tmp_path):
     robot = started(rig)
     first_frame(rig, robot)
@@ -358,6 +368,10 @@ def test_services_of_the_map(rig, tmp_path):
     everything = rig.call(QueryObjects, "/mapper/query_objects")
     assert everything.success and len(everything.objects) == 1
     cube = found.objects[0]
+    printed = graph_command(rig, "--format", "json")
+    assert [o["id"] for o in json.loads(printed.stdout)["objects"]] == [cube.id], printed.stderr
+    nobody = graph_command(rig, "--mapper", "/nobody")
+    assert nobody.returncode == 2 and "no scene graph on /nobody/scene_graph" in nobody.stderr
 
     saved = rig.call(SaveScene, "/mapper/save_scene", path=str(tmp_path / "scene"))
     assert saved.success and (tmp_path / "scene" / "scene.json").exists(), saved.message

@@ -99,7 +99,6 @@ class _Session:
         self._diagnostics: dict[str, str] = {}
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         node = client.node
-        self._query = node.create_client(ros.QueryObjects, "/mapper/query_objects")
         node.create_subscription(ros.SceneGraph, "/mapper/scene_graph", self._on_scene, latched)
         node.create_subscription(ros.ProxySequence, "/mapper/proxies", self._on_proxies, latched)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -127,8 +126,8 @@ class _Session:
 
     def _find(self, phrase: str) -> tuple[int, ...]:
         """Ids of what the mapper takes a phrase for; none where it does not understand it."""
-        sent = self._query.call_async(ros.QueryObjects.Request(phrase=phrase))
-        response = self._client.result_of(sent, START_S, self._query.srv_name)
+        request = ros.QueryObjects.Request(phrase=phrase)
+        response = self._client.call(ros.QueryObjects, "/mapper/query_objects", request)
         return tuple(item.id for item in response.objects)
 
     def _inputs_connected(self) -> bool:
