@@ -2,8 +2,8 @@
 
 Furnished rooms that no test uses. Beside this project's rules: the paper's algorithm taken to the
 letter (any order, the two nearest anchors however near to each other, always two cells between
-them), ours with one rule less each, and one map of the whole room. Printed, and written to
-build/cogmaps.json.
+them), ours with one rule less each, and one map of the whole room. Then, how well maps that are
+wrong and objects in a wrong place stand out. Printed, and written to build/cogmaps.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
 
@@ -32,9 +32,17 @@ from spatial_vlm_ros.scene.cogmap_generation import (
     by_id,
     hang,
     local_cogmaps,
+    overlapping_cogmaps,
     start_triplet,
 )
-from spatial_vlm_ros.scene.graph import ObjectState, SceneObject
+from spatial_vlm_ros.scene.graph import LocalCogMap, ObjectState, SceneObject
+from spatial_vlm_ros.scene.layout import (
+    CONTRADICTION,
+    contradictory,
+    missed_by,
+    object_scores,
+    solve_layout,
+)
 from spatial_vlm_ros.simulation.furnish import furnish
 from spatial_vlm_ros.simulation.record import object_truth
 from spatial_vlm_ros.simulation.rooms import make_plan
@@ -47,6 +55,8 @@ ROWS = {
     "literal": "the paper's algorithm 1, to the letter",
     "global": "one 10x10 map of the whole room (VSI-Bench)",
 }
+WRONG, MOVED = 0.1, 1.5  # share of maps; metres
+DOUBTED = ("wrong maps", "right maps", "misplaced objects", "other objects")
 COLUMNS = ("out of grid, %", "near anchors, %", "error, cells", "error, m", "worst, m", "unplaced")
 
 
@@ -128,15 +138,16 @@ def literal(objects: Sequence[SceneObject]) -> list[Drawn]:
 
 
 def measured(rooms: Sequence[Sequence[SceneObject]]) -> dict[str, dict[str, float]]:
-    """The table: rows as in ``ROWS``, columns as in ``COLUMNS``."""
+    """The table: rows as in ``ROWS``, columns as in ``COLUMNS``; one map has no anchors."""
     rules = {"ours": ours, "ids": in_order_of_ids, "two cells": two_cells, "literal": literal}
     table = {
         name: _figures([rule(room) for room in rooms], sum(map(len, rooms)))
         for name, rule in rules.items()
     }
     errors = np.concatenate([np.stack(quantisation_errors(room)) for room in rooms], axis=1)
-    figures = (0.0, float("nan"), errors[0].mean(), errors[1].mean(), errors[1].max(), 0)
-    table["global"] = dict(zip(COLUMNS, map(float, figures), strict=True))
+    figures = {"out of grid, %": 0.0, "error, cells": errors[0].mean()}
+    figures |= {"error, m": errors[1].mean(), "worst, m": errors[1].max(), "unplaced": 0}
+    table["global"] = {name: float(figure) for name, figure in figures.items()}
     return table
 
 
@@ -166,6 +177,41 @@ def _figures(rooms: Sequence[Sequence[Drawn]], objects: int) -> dict[str, float]
     return dict(zip(COLUMNS, map(float, figures), strict=True))
 
 
+def doubted(rooms: Sequence[Sequence[SceneObject]]) -> dict[str, float]:
+    """Percent of wrong and right maps, and of misplaced and other objects, that are flagged.
+
+    Every object has its chain's map and three more. Of all maps in a room ``WRONG`` get another
+    cell, three or more away; in each room one object is moved by ``MOVED``, others hold.
+    """
+    rng = np.random.default_rng(0)
+    flags: dict[str, list[bool]] = {name: [] for name in DOUBTED}
+    for objects in rooms:
+        chain = local_cogmaps(objects)[0]
+        maps = tuple(dict.fromkeys((*chain, *overlapping_cogmaps(objects))))
+        wrong = rng.choice(len(maps), max(1, round(WRONG * len(maps))), replace=False)
+        said = [_lie(made, rng) if i in wrong else made for i, made in enumerate(maps)]
+        found = contradictory(said, solve_layout(said).missed)
+        for index, made in enumerate(said):
+            flags["wrong maps" if index in wrong else "right maps"].append(made in found)
+        ids, places = by_id(objects)
+        moved = int(rng.integers(len(ids)))
+        angle = rng.uniform(0, 2 * np.pi)
+        places[moved] += MOVED * np.array([np.cos(angle), np.sin(angle)])
+        tracked = dict(zip(ids.tolist(), map(tuple, places.tolist()), strict=True))
+        scores = object_scores(maps, missed_by(maps, tracked))
+        for number, score in scores.items():
+            name = "misplaced objects" if number == ids[moved] else "other objects"
+            flags[name].append(score > CONTRADICTION)
+    return {name: 100 * float(np.mean(found)) for name, found in flags.items()}
+
+
+def _lie(made: LocalCogMap, rng: np.random.Generator) -> LocalCogMap:
+    while True:
+        x, y = rng.integers(0, CELLS, 2).tolist()
+        if max(abs(x - made.cell_target[0]), abs(y - made.cell_target[1])) >= 3:
+            return replace(made, cell_target=(x, y))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.cogmaps", description=__doc__)
     parser.add_argument("--rooms", type=int, default=300, help="how many (default %(default)s)")
@@ -183,9 +229,15 @@ def main() -> int:
     print("Errors are of targets within their grid: from the unrounded place to the cell.")
     print(f"\n{'':10}" + "".join(f"{column:>16}" for column in COLUMNS))
     for name, values in table.items():
-        print(f"{name:10}" + "".join(f"{value:16.3f}" for value in values.values()))
+        said = (f"{values[column]:.3f}" if column in values else "-" for column in COLUMNS)
+        print(f"{name:10}" + "".join(f"{figure:>16}" for figure in said))
+    flagged = doubted(rooms)
+    print(
+        f"\nflagged as contradictory ({WRONG:.0%} of the maps wrong; one object {MOVED} m off), %"
+    )
+    print("   ".join(f"{name} {share:.1f}" for name, share in flagged.items()))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    results = {"seeds": list(seeds), "objects": sum(sizes), "table": table}
+    results = {"seeds": list(seeds), "objects": sum(sizes), "table": table, "doubted": flagged}
     OUTPUT.write_text(json.dumps(results, indent=2) + "\n")
     print(f"\nwritten: {OUTPUT}")
     return 0

@@ -52,6 +52,8 @@ def test_the_command_writes_its_table(monkeypatch, tmp_path, capsys) -> None:
     assert cogmaps.main() == 0
     written = json.loads((tmp_path / "build" / "cogmaps.json").read_text())
     assert set(written["table"]) == set(cogmaps.ROWS)
+    assert written["doubted"]["wrong maps"] > 5 * written["doubted"]["right maps"]
+    assert written["doubted"]["misplaced objects"] > written["doubted"]["other objects"]
     printed = capsys.readouterr().out
     assert "2 rooms" in printed
     assert all(f"\n{name}" in printed for name in cogmaps.ROWS)

@@ -16,7 +16,9 @@ from spatial_vlm_ros.language.cogmap_text import read_cell
 from spatial_vlm_ros.language.multiqa import SYSTEM, follow, read_answers, samples
 from spatial_vlm_ros.language.names import unique_names
 from spatial_vlm_ros.scene.cogmap import grid_coordinates, local_cogmap
+from spatial_vlm_ros.scene.cogmap_generation import local_cogmaps, overlapping_cogmaps
 from spatial_vlm_ros.scene.graph import LocalCogMap
+from spatial_vlm_ros.scene.layout import contradictory, solve_layout
 
 #: Objects 1 and 2 begin; 3 follows from them, 4 from 2 and 3, 5 from 3 and 4, 6 from 1 and 2.
 CHAIN = (
@@ -210,3 +212,24 @@ def test_a_room_comes_back_from_its_answers(shuffling: object) -> None:
 def test_the_same_maps_give_the_same_samples() -> None:
     maps, names = room_chain(), unique_names(room().objects)
     assert samples(maps, names) == samples(tuple(maps), dict(reversed(names.items())))
+
+
+def test_a_models_wrong_answers_contradict_its_right_ones() -> None:
+    """From a scene to questions, answers, maps, one layout, and the maps that do not fit it."""
+    objects = room().objects
+    chain, _ = local_cogmaps(objects)
+    maps = tuple(dict.fromkeys((*chain, *overlapping_cogmaps(objects, 4))))
+    asked = samples(maps, unique_names(objects))
+    right = read_answers(asked, [s.answer for s in asked], (chain[0].anchor_a, chain[0].anchor_b))
+    layout = solve_layout(right.maps)
+    assert contradictory(right.maps, layout.missed) == ()
+    found = []
+    for wrong in range(20, 40):
+        x, y = asked[wrong].cogmap.cell_target
+        said = [s.answer for s in asked]
+        said[wrong] = f"[{(x + 5) % 10}, {y}]"
+        told = read_answers(asked, said, right.start)
+        flagged = contradictory(told.maps, solve_layout(told.maps).missed)
+        found.append(told.maps[wrong] in flagged)
+        assert len(flagged) <= 6
+    assert np.mean(found) >= 0.85

@@ -154,6 +154,11 @@ def missed_by(maps: Sequence[LocalCogMap], places: Mapping[int, Place]) -> Array
     return np.where(apart == 0, np.inf, off / np.where(apart == 0, 1.0, apart))
 
 
+def contradictory(maps: Sequence[LocalCogMap], missed: Array) -> tuple[LocalCogMap, ...]:
+    """The maps that miss by more than ``CONTRADICTION`` cells; those with nan are not known."""
+    return tuple(made for made, cells in zip(maps, missed, strict=True) if cells > CONTRADICTION)
+
+
 def object_scores(maps: Sequence[LocalCogMap], missed: Array) -> dict[int, float]:
     """Id to consistency score: the median of what the maps it takes part in miss by, in cells.
 
