@@ -16,15 +16,17 @@ import shapely
 from shapely.affinity import rotate, translate
 
 from bench.harness import Row, benchmark, median_ms
+from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.scene import polygon
 from spatial_vlm_ros.scene.box import Box, footprints
 from spatial_vlm_ros.scene.cogmap_generation import local_cogmaps
 from spatial_vlm_ros.scene.cogmap_graph import CogMapGraph
-from spatial_vlm_ros.scene.graph import ObjectState, SceneObject
+from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph, SceneObject
 from spatial_vlm_ros.scene.relations import relations
 
 LABELS = ("table", "chair", "lamp", "box", "shelf")
 PAIRS = 10_000
+VAGUE = "What is nearest to the lamp?"
 
 
 def _thing(number: int, x: float, y: float) -> SceneObject:
@@ -120,6 +122,17 @@ def add_to_many() -> Row:
         graph.update(objects)
 
     return Row(median_ms(one_more, 20, 1), "ms")
+
+
+@benchmark("too vague a question among 10 000 objects")
+def vague() -> Row:
+    """Of 2000 lamps any may be meant; comparing all with all would take minutes."""
+    objects = tuple(_spread(10_000))
+    scene = SceneGraph(objects, relations(objects), (), (), None, np.eye(4), 0, 1)
+    reasoner = GeometricReasoner()
+    if reasoner.ask(VAGUE, scene).answered:
+        raise AssertionError(f"{VAGUE!r} was answered")
+    return Row(median_ms(lambda: reasoner.ask(VAGUE, scene), 5, 1), "ms", bound=1000.0)
 
 
 @benchmark("rotated overlap of 10 000 pairs of boxes")

@@ -345,3 +345,18 @@ def test_labels_of_the_scene_are_the_vocabulary() -> None:
 
 def test_the_room_is_what_its_table_says() -> None:
     assert {o.id: o.label for o in SCENE.objects} == {n: row[0] for n, row in ROOM.items()}
+
+
+def test_among_many_a_phrase_is_refused_with_some_of_what_it_could_mean() -> None:
+    spots = np.random.default_rng(0).uniform(0, 20, (300, 2))
+    labels = ("chair", "lamp", "table")
+    things = tuple(
+        thing(i, labels[i % 3], (x, y, 0.4, 0.5, 0.5, 0.8, 0.0)) for i, (x, y) in enumerate(spots)
+    )
+    scene = SceneGraph(things, (), (), (), None, np.eye(4), 0, 1)
+    for question in ("What is nearest to the chair?", "Where is the chair?"):
+        answer = ask(question, scene)
+        assert not answer.answered and len(answer.candidates) == 100
+        assert answer.text.startswith("Which chair? I know 100: #0 chair")
+        assert answer.text.endswith("; and 88 more.")
+        assert answer.text.count(";") == 12

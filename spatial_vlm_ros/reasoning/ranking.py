@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,24 +17,25 @@ SIZES_DIFFER = 1.2
 
 def values(
     objects: Sequence[SceneObject], measured: str, anchors: Sequence[SceneObject], view: View
-) -> NDArray[np.float64]:
-    """(anchors, n) what a superlative compares; one row where no anchor matters.
+) -> Iterator[NDArray[np.float64]]:
+    """(n,) what a superlative compares, for each anchor in turn; once where no anchor matters.
 
     ``measured`` is "distance" (to the anchor, nearest points), "bearing" (from the robot),
     "appearance" (seconds), "height above the floor" (of the middle) or a name :func:`measure.side`
     knows.
     """
     if measured == "distance":
-        return np.array([measure.gaps(objects, anchor) for anchor in anchors])
-    if measured == "bearing":
+        yield from (measure.gaps(objects, anchor) for anchor in anchors)
+    elif measured == "bearing":
         robot, ahead = view.robot.box.center[:2], view.forward
-        return np.array([[measure.bearing(robot, ahead, o.box.center[:2]) for o in objects]])
-    if measured == "appearance":
+        yield np.array([measure.bearing(robot, ahead, o.box.center[:2]) for o in objects])
+    elif measured == "appearance":
         earliest = min(item.first_seen_ns for item in objects)
-        return np.array([[(item.first_seen_ns - earliest) / 1e9 for item in objects]])
-    if measured == "height above the floor":
-        return np.array([[item.box.z for item in objects]])
-    return np.array([[measure.side(item.box, measured) for item in objects]])
+        yield np.array([(item.first_seen_ns - earliest) / 1e9 for item in objects])
+    elif measured == "height above the floor":
+        yield np.array([item.box.z for item in objects])
+    else:
+        yield np.array([measure.side(item.box, measured) for item in objects])
 
 
 def chosen(row: NDArray[np.float64], sign: int, place: int, wanted: int) -> NDArray[np.intp]:

@@ -15,6 +15,9 @@ from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
 from spatial_vlm_ros.reasoning.vocabulary import COLOURS, SIZES
 from spatial_vlm_ros.scene.graph import SceneObject
 
+#: Of so many candidates an ambiguous phrase is refused with what tells them apart.
+MOST_LISTED = 12
+
 
 @dataclass(frozen=True)
 class Found:
@@ -77,8 +80,10 @@ def place(readings: Sequence[NounPhrase], view: View, several: bool = False) -> 
 
 
 def ambiguous(noun: str, objects: Sequence[SceneObject], view: View) -> Unclear:
-    """The refusal that lists what a phrase could mean."""
-    listed = "; ".join(describe.facts(item, view) for item in objects)
+    """The refusal that lists what a phrase could mean, the first of many."""
+    listed = "; ".join(describe.facts(item, view) for item in objects[:MOST_LISTED])
+    if len(objects) > MOST_LISTED:
+        listed += f"; and {len(objects) - MOST_LISTED} more"
     return Unclear(f"Which {noun}? I know {len(objects)}: {listed}.", objects)
 
 
@@ -213,14 +218,14 @@ def _ranked(found: Found, rank: Rank, phrase: NounPhrase, view: View) -> Found:
         return _narrowed(found, (), f"I have seen no other {phrase.name}.")
     rows = ranking.values(objects, rank.measure, anchors, view)
     if view.closest_of_many or (rank.anchors and rank.anchors[0].indefinite):
-        rows = rows.min(axis=0, keepdims=True)
+        rows = iter([np.min(list(rows), axis=0)])
     wanted = (phrase.number or 1) if phrase.many else 1
-    picks = [ranking.chosen(row, rank.sign, rank.place, wanted) for row in rows]
-    if len({tuple(pick) for pick in picks}) > 1:
-        raise ambiguous(rank.anchors[0].name, anchors, view)
-    sureness = min(
-        ranking.sureness(row, pick, rank.measure) for row, pick in zip(rows, picks, strict=True)
-    )
+    picks, sureness = [], 1.0
+    for row in rows:
+        picks.append(ranking.chosen(row, rank.sign, rank.place, wanted))
+        if (picks[-1] != picks[0]).any():
+            raise ambiguous(rank.anchors[0].name, anchors, view)
+        sureness = min(sureness, ranking.sureness(row, picks[-1], rank.measure))
     why = f"I have seen only {describe.counted(len(objects), phrase.name)}."
     by = [anchor.id for anchor in anchors if anchor.id != ROBOT_ID] + [o.id for o in objects]
     return _narrowed(found, [objects[i] for i in picks[0]], why, by, sureness)

@@ -59,7 +59,7 @@ def larger(asked: Asked) -> Answer:
     found = [resolve.one([phrase], asked.view) for phrase in offered]
     items = [f.objects[0] for f in found]
     measured, sign = asked.gaps["more"]
-    values = ranking.values(items, measured, (), asked.view)[0]
+    values = next(ranking.values(items, measured, (), asked.view))
     best = int(ranking.chosen(values, sign, 1, 1)[0])
     sureness = ranking.sureness(values, np.array([best]), measured)
     text = f"{describe.name(items[best])}: {measured} {_sizes(offered, values, measured)}."
@@ -72,7 +72,7 @@ def larger_than(asked: Asked) -> Answer:
     """Whether a is bigger, taller, ... than b."""
     a, b = (resolve.one(asked.gaps[name], asked.view) for name in "ab")
     measured, sign = asked.gaps["more"]
-    values = ranking.values([a.objects[0], b.objects[0]], measured, (), asked.view)[0]
+    values = next(ranking.values([a.objects[0], b.objects[0]], measured, (), asked.view))
     true = sign * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), measured)
     phrases = (asked.gaps["a"][0], asked.gaps["b"][0])
