@@ -24,7 +24,7 @@ from spatial_vlm_ros.perception.segments import Segments, observations
 from spatial_vlm_ros.scene import store
 from spatial_vlm_ros.scene.cogmap_graph import CogMapGraph
 from spatial_vlm_ros.scene.floor import Floor
-from spatial_vlm_ros.scene.graph import FloorMap, LocalCogMap, ObjectState, Relation, SceneGraph
+from spatial_vlm_ros.scene.graph import FloorMap, ObjectState, Relation, SceneGraph
 from spatial_vlm_ros.scene.object_memory import ObjectMemory
 from spatial_vlm_ros.scene.relations import relations
 from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
@@ -40,8 +40,6 @@ class _Derived:
 
     revision: int
     relations: tuple[Relation, ...]
-    cogmaps: tuple[LocalCogMap, ...]
-    unplaced: tuple[int, ...]
     floor: FloorMap | None
 
 
@@ -229,18 +227,12 @@ class SpatialMemory:
         if self._derived is None or self._derived.revision != self.revision:
             present = [o for o in objects if o.state is ObjectState.CONFIRMED]
             self._cogmaps.update(present)
-            self._derived = _Derived(
-                self.revision,
-                relations(present),
-                self._cogmaps.maps,
-                self._cogmaps.unplaced,
-                self._floor.map(),
-            )
+            self._derived = _Derived(self.revision, relations(present), self._floor.map())
         return SceneGraph(
             objects,
             self._derived.relations,
-            self._derived.cogmaps,
-            self._derived.unplaced,
+            self._cogmaps.maps,
+            self._cogmaps.unplaced,
             self._derived.floor,
             self._T_scene_robot,
             self._stamp_ns,
