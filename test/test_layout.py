@@ -91,6 +91,25 @@ def test_what_hangs_on_nothing_is_listed() -> None:
         solve_layout(maps, {1: (0.0, 0.0)})
 
 
+cells = st.tuples(st.integers(0, 9), st.integers(0, 9))
+anchored = st.sampled_from([(5, 5), (5, 4), (5, 3), (5, 2), (5, 1)])  # in the cell of an anchor
+claims = st.builds(
+    lambda ids, k, cell: LocalCogMap(*ids, (5, 5 - k), cell, NAN),
+    st.permutations(range(7)).map(lambda order: order[:3]),
+    st.integers(1, 4),
+    st.one_of(cells, anchored),
+)
+
+
+@given(st.lists(claims, min_size=1, max_size=20))
+def test_whatever_maps_claim_every_determined_place_is_a_place(maps: list[LocalCogMap]) -> None:
+    found = solve_layout(maps)
+    assert np.isfinite(np.array(list(found.places.values()))).all()
+    named = {i for m in maps for i in (m.anchor_a, m.anchor_b, m.target)}
+    assert set(found.places) | set(found.undetermined) == named
+    assert not set(found.places) & set(found.undetermined)
+
+
 def test_least_squares_weighs_what_disagrees() -> None:
     # Two maps put c at 1 and at 3 on the way from a = 0 to b = 1; the second counts twice as much.
     triplets, ratios = np.array([[0, 1, 2], [0, 1, 2]]), np.array([1.0 + 0j, 3.0])

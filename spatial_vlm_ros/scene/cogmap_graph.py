@@ -147,7 +147,7 @@ class CogMapGraph:
             self._stale |= np.isin(self._ids, self._start)
             self._start = ids
         members = list(start)
-        self._placed[members], self._reach[members] = True, -1.0
+        self._placed[members], self._reach[members] = True, 0.0
         self._near[members], self._counted[members] = -1, False
         for index in members:
             self._made[index] = None

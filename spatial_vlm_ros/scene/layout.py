@@ -128,7 +128,10 @@ def _refined(
             normal, gradient = (J.conj().T @ J).tocsc(), J.conj().T @ (error * weights)
         else:
             damping *= 10
-        step = spsolve(normal + damping * diags_array(normal.diagonal()), -gradient)
+        steep = normal.diagonal().real
+        # A place that moves no residual has no slope, and stays.
+        held = np.maximum(damping * steep, 1e-9 * steep.max(initial=0.0) + 1e-300)
+        step = spsolve(normal + diags_array(held), -gradient)
         z = best.copy()
         z[free] += step
     return best
