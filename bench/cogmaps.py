@@ -85,7 +85,7 @@ def ours(objects: Sequence[SceneObject]) -> list[Drawn]:
     ids, places = by_id(objects)
     place = dict(zip(ids.tolist(), places, strict=True))
     return [
-        Drawn(place[m.anchor_a], place[m.anchor_b], place[m.target], 5 - m.cell_b[1])
+        Drawn(place[m.anchor_a], place[m.anchor_b], place[m.target], m.spacing)
         for m in local_cogmaps(objects)[0]
     ]
 
@@ -105,7 +105,7 @@ def in_order_of_ids(objects: Sequence[SceneObject]) -> list[Drawn]:
         found, _ = hang(ids, places, target, np.array(placed)) if target not in start else (None, 0)
         if found is not None:
             a, b = np.searchsorted(ids, [found.anchor_a, found.anchor_b])
-            made.append(Drawn(places[a], places[b], places[target], 5 - found.cell_b[1]))
+            made.append(Drawn(places[a], places[b], places[target], found.spacing))
             placed = sorted([*placed, target])
     return made
 

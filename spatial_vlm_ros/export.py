@@ -12,7 +12,7 @@ import numpy as np
 
 from spatial_vlm_ros.language.names import scene_names
 from spatial_vlm_ros.language.said import SYMMETRIC, said_once
-from spatial_vlm_ros.scene.graph import FloorMap, ObjectState, SceneGraph, SceneObject
+from spatial_vlm_ros.scene.graph import CELL_A, FloorMap, ObjectState, SceneGraph, SceneObject
 
 FORMAT = "spatial_vlm_ros scene graph"
 VERSION = 1
@@ -70,7 +70,7 @@ def to_json(scene: SceneGraph) -> str:
         "local_maps": [
             {
                 **asdict(made),
-                "cell_a": (5, 5),
+                "cell_a": CELL_A,
                 "metres_per_cell": None if np.isnan(made.metres_per_cell) else made.metres_per_cell,
             }
             for made in scene.cogmaps
@@ -107,7 +107,7 @@ def _dot(scene: SceneGraph) -> Iterator[str]:
         way = ', dir="none"' if r.predicate in SYMMETRIC else ""
         yield f"{r.subject} -> {r.object} [label={_quoted(r.predicate)}{way}];"
     for made in scene.cogmaps:
-        places = {made.anchor_a: (5, 5), made.anchor_b: made.cell_b}
+        places = {made.anchor_a: CELL_A, made.anchor_b: made.cell_b}
         for anchor, cell in places.items():
             said = f"{list(cell)} -> {list(made.cell_target)}"
             yield (

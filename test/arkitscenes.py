@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
+from real_data import DATA
 
 from spatial_vlm_ros.scene.graph import ObjectState, SceneObject
 from spatial_vlm_ros.scene.nine_dof import OrientedBox, in_first_frame
 
-DATA = Path(os.environ.get("SPATIAL_VLM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 BOXES = DATA / "gt" / "vsi_arkitscenes_meta_info_val.json"
 QUESTIONS = DATA / "gt" / "vsi_arkitscenes_questions_sample.json"
 

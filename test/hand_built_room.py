@@ -46,6 +46,11 @@ def thing(
     )
 
 
+def at(*places: tuple[float, float]) -> list[SceneObject]:
+    """Things of no matter what kind with their centres there, seen from above; ids from 1."""
+    return [thing(i, "thing", (x, y, 0, 0.1, 0.1, 0.1, 0)) for i, (x, y) in enumerate(places, 1)]
+
+
 def floor_under(objects: tuple[SceneObject, ...], resolution: float = 0.05) -> FloorMap:
     """Floor of the room, not seen where something stands on it."""
     x, y = np.meshgrid(np.arange(0, 6, resolution), np.arange(0, 5, resolution))

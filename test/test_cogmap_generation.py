@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hand_built_room import room, thing
+from hand_built_room import at, room
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,12 +23,7 @@ from spatial_vlm_ros.scene.cogmap_generation import (
     overlapping_cogmaps,
     start_triplet,
 )
-from spatial_vlm_ros.scene.graph import LocalCogMap, SceneObject
-
-
-def at(*places: tuple[float, float]) -> list[SceneObject]:
-    return [thing(i + 1, "thing", (x, y, 0, 0.1, 0.1, 0.1, 0)) for i, (x, y) in enumerate(places)]
-
+from spatial_vlm_ros.scene.graph import LocalCogMap
 
 places = st.tuples(st.integers(-5000, 5000), st.integers(-5000, 5000)).map(
     lambda p: (p[0] / 1000, p[1] / 1000)
@@ -183,7 +178,7 @@ def by_the_book(spots: np.ndarray) -> tuple[list[tuple[int, int, int]], set[int]
 def test_it_is_the_algorithm_by_the_book(points: list[tuple[float, float]]) -> None:
     maps, unplaced = local_cogmaps(at(*points))
     expected, left = by_the_book(np.array(points, float).reshape(-1, 2).round(6))
-    assert [tuple(i - 1 for i in _ids(m)) for m in maps] == expected
+    assert [tuple(i - 1 for i in m.ids) for m in maps] == expected
     assert {i - 1 for i in unplaced} == left
 
 
@@ -202,18 +197,10 @@ def test_the_chain_moves_and_turns_with_its_scene(
     before, after = (local_cogmaps(at(*map(tuple, these))) for these in (spots, moved))
     assert after[1] == before[1]
     for one, other in zip(before[0], after[0], strict=True):
-        assert (one.anchor_a, one.anchor_b, one.target) == (
-            other.anchor_a,
-            other.anchor_b,
-            other.target,
-        )
-        exact = grid_coordinates(*(spots[i - 1] for i in _ids(one)), 5 - one.cell_b[1])
+        assert one.ids == other.ids
+        exact = grid_coordinates(*(spots[i - 1] for i in one.ids), 5 - one.cell_b[1])
         if np.abs(exact - np.floor(exact) - 0.5).min() > 1e-3 and one.cell_b == other.cell_b:
             assert other.cell_target == one.cell_target
-
-
-def _ids(made: LocalCogMap) -> tuple[int, int, int]:
-    return made.anchor_a, made.anchor_b, made.target
 
 
 def test_overlapping_maps_place_every_object_several_times() -> None:
@@ -226,7 +213,7 @@ def test_overlapping_maps_place_every_object_several_times() -> None:
     centre = {o.id: o.box.center[:2] for o in objects}
 
     def cost(made: LocalCogMap) -> float:
-        a, b, c = (centre[i] for i in _ids(made))
+        a, b, c = (centre[i] for i in made.ids)
         return float(np.hypot(*(a - c)) + np.hypot(*(b - c)))
 
     first = {m.target: m for m in reversed(maps)}

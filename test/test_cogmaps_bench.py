@@ -6,13 +6,9 @@ import json
 import sys
 
 import pytest
-from hand_built_room import thing
+from hand_built_room import at
 
 from bench import cogmaps
-
-
-def at(*places: tuple[float, float]) -> list:
-    return [thing(i + 1, "thing", (x, y, 0, 0.1, 0.1, 0.1, 0)) for i, (x, y) in enumerate(places)]
 
 
 def test_the_letter_of_the_paper_by_hand() -> None:

@@ -33,7 +33,7 @@ def scene(count: int, seed: int) -> tuple[list[SceneObject], dict[int, tuple[flo
 
 def exact(made: LocalCogMap, places: dict[int, tuple[float, float]]) -> LocalCogMap:
     """The map with the unrounded cell."""
-    a, b, c = (np.array(places[i]) for i in (made.anchor_a, made.anchor_b, made.target))
+    a, b, c = (np.array(places[i]) for i in made.ids)
     x, y = grid_coordinates(a, b, c, 5 - made.cell_b[1]).tolist()
     return replace(made, cell_target=(x, y))
 
@@ -105,7 +105,7 @@ claims = st.builds(
 def test_whatever_maps_claim_every_determined_place_is_a_place(maps: list[LocalCogMap]) -> None:
     found = solve_layout(maps)
     assert np.isfinite(np.array(list(found.places.values()))).all()
-    named = {i for m in maps for i in (m.anchor_a, m.anchor_b, m.target)}
+    named = {i for m in maps for i in m.ids}
     assert set(found.places) | set(found.undetermined) == named
     assert not set(found.places) & set(found.undetermined)
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from box_world import look
 from hypothesis import given
 from hypothesis import strategies as st
+from real_data import DATA
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from spatial_vlm_ros.scene.nine_dof import LEANING, OrientedBox, in_first_frame
 from spatial_vlm_ros.simulation.truth import scene_pose
 
-DATA = Path(os.environ.get("SPATIAL_VLM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 VSI = DATA / "gt" / "vsi_arkitscenes_meta_info_val.json"
 VLA3D = DATA / "gt" / "vla3d"
 

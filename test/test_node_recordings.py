@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("rclpy")
+from real_data import DATA
 from ros_rig import Rig
 
-DATA = Path(os.environ.get("SPATIAL_VLM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 COLOR = "/camera/color/image_raw"
 REMAPS = [
     f"image:={COLOR}",

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import DATA
 
 from spatial_vlm_ros.reasoning.geometric import find_objects
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph, SceneObject
 from spatial_vlm_ros.scene.relations import relations
 
-DATA = Path(os.environ.get("SPATIAL_VLM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SCENES = sorted((DATA / "gt" / "vla3d").glob("*/*/*_referential_statements.json"))
 pytestmark = pytest.mark.skipif(not SCENES, reason="no VLA-3D data")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from real_data import DATA
 from rosbag_messages import TYPES, camera_info, header, image
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -19,7 +19,6 @@ from spatial_vlm_ros.sources.topics import choose_topics
 CAMERA = "camera_color_optical_frame"
 MS = 1_000_000
 START = 1_700_000_000_000_000_000
-DATA = Path(os.environ.get("SPATIAL_VLM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 real_data = pytest.mark.skipif(not DATA.exists(), reason=f"no recordings at {DATA}")
 
 VISION_MSGS = {

@@ -142,16 +142,9 @@ def print_proxies(record: Mapping[str, Any]) -> None:
 
 def referring_record(outcome: Outcome) -> dict[str, Any]:
     """Of the phrases for one of several objects, how many the mapper took for the one meant."""
-    meant = [found == (expression.target,) for expression, found in outcome.referred]
-    return {
-        "phrases": len(meant),
-        "understood": sum(meant),
-        "others": [
-            expression.text
-            for (expression, _), right in zip(outcome.referred, meant, strict=True)
-            if not right
-        ],
-    }
+    phrases = len(outcome.referred)
+    others = [wanted.text for wanted, found in outcome.referred if found != (wanted.target,)]
+    return {"phrases": phrases, "understood": phrases - len(others), "others": others}
 
 
 def boxes_record(scores: BoxScores) -> dict[str, Any]:

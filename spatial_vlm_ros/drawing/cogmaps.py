@@ -21,7 +21,7 @@ from spatial_vlm_ros.drawing.common import (
 )
 from spatial_vlm_ros.language.names import scene_names
 from spatial_vlm_ros.scene.cogmap import CELLS, grid_coordinates
-from spatial_vlm_ros.scene.graph import LocalCogMap, SceneGraph, SceneObject
+from spatial_vlm_ros.scene.graph import CELL_A, LocalCogMap, SceneGraph, SceneObject
 
 Image = NDArray[np.uint8]
 Things = Mapping[int, SceneObject]
@@ -46,7 +46,7 @@ def local_maps(scene: SceneGraph, only: Collection[int] = (), most: int = 12) ->
     a target to its two anchors, and the target has the numbers of its maps.
     """
     wanted = frozenset(only)
-    chosen = [made for made in scene.cogmaps if not wanted or wanted.intersection(_ids(made))]
+    chosen = [made for made in scene.cogmaps if not wanted or wanted.intersection(made.ids)]
     shown = chosen[:most]
     names, things = scene_names(scene), {item.id: item for item in scene.objects}
     panels = [_panel(made, f"{n}", names, things) for n, made in enumerate(shown, start=1)]
@@ -60,34 +60,30 @@ def cell_px(x: float, y: float) -> NDArray[np.int32]:
     return np.round([column, row]).astype(np.int32)
 
 
-def _ids(made: LocalCogMap) -> tuple[int, int, int]:
-    return made.anchor_a, made.anchor_b, made.target
-
-
 def _panel(made: LocalCogMap, title: str, names: Names, things: Things) -> Image:
     image = np.full((PANEL_HEIGHT, PANEL_WIDTH, 3), PAPER, np.uint8)
     if np.isfinite(made.metres_per_cell):
         title += f":  {made.metres_per_cell:.2f} m per cell"
     _write(image, title, (LEFT_PX, TOP_PX - 14))
-    cells = ((5, 5), made.cell_b, made.cell_target)
+    cells = (CELL_A, made.cell_b, made.cell_target)
     cv2.rectangle(image, xy(cell_px(-0.5, 9.5)), xy(cell_px(9.5, -0.5)), WHITE, -1)
-    for index, (number, cell) in enumerate(zip(_ids(made), cells, strict=True)):
+    for index, (number, cell) in enumerate(zip(made.ids, cells, strict=True)):
         _fill(image, cell, object_colour(number), shared=cell in cells[:index])
     _draw_grid(image)
-    draw_line(image, cell_px(5, 5), cell_px(*made.cell_b), GREY, 1)
+    draw_line(image, cell_px(*CELL_A), cell_px(*made.cell_b), GREY, 1)
     exact = _exact(made, things)
     # A letter in each cell, the target's in the corner that the cross is not in.
     east, north = (-1, -1) if exact is None else np.where(exact > made.cell_target, -1, 1)
     if made.cell_target in cells[:2]:
         east, north = 1, -1
     corners = ((-1, 1), (-1, 1), (east, north))
-    for letter, number, cell, (right, up) in zip(LETTERS, _ids(made), cells, corners, strict=True):
+    for letter, number, cell, (right, up) in zip(LETTERS, made.ids, cells, corners, strict=True):
         middle = cell_px(cell[0] + 0.28 * right, cell[1] + 0.28 * up)
         place = int(middle[0]) - 4, int(middle[1]) + 5
         _write(image, letter, place, 0.4, _ink(object_colour(number)))
     if exact is not None:
         _cross(image, cell_px(*exact.tolist()))
-    for row, (number, cell) in enumerate(zip(_ids(made), cells, strict=True)):
+    for row, (number, cell) in enumerate(zip(made.ids, cells, strict=True)):
         where = f"[{cell[0]}, {cell[1]}]"
         if row == 2 and exact is not None:
             where += f"  exactly {exact[0]:.2f}, {exact[1]:.2f}"
@@ -97,8 +93,8 @@ def _panel(made: LocalCogMap, title: str, names: Names, things: Things) -> Image
 
 def _exact(made: LocalCogMap, things: Things) -> NDArray[np.float64] | None:
     """(2,) where the target is in the grid, from the scene; None where the anchors coincide."""
-    a, b, target = (things[number].box.center[:2] for number in _ids(made))
-    return None if (a == b).all() else grid_coordinates(a, b, target, 5 - made.cell_b[1])
+    a, b, target = (things[number].box.center[:2] for number in made.ids)
+    return None if (a == b).all() else grid_coordinates(a, b, target, made.spacing)
 
 
 def _fill(image: Image, cell: tuple[int, int], colour: Colour, shared: bool) -> None:
@@ -161,7 +157,7 @@ def _above(scene: SceneGraph, shown: Sequence[LocalCogMap], names: Names, things
     titles: defaultdict[int, list[str]] = defaultdict(list)
     for n, made in enumerate(shown, start=1):
         titles[made.target].append(f"{n}")
-    named = {number: things[number] for made in shown for number in _ids(made)}
+    named = {number: things[number] for made in shown for number in made.ids}
     for item in scene.present():
         colour, width = (object_colour(item.id), 2) if item.id in named else (GREY, 1)
         cv2.polylines(

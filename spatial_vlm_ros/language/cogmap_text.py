@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping
 
 from spatial_vlm_ros.language.names import spelling
 from spatial_vlm_ros.scene.cogmap import SPACINGS
-from spatial_vlm_ros.scene.graph import LocalCogMap
+from spatial_vlm_ros.scene.graph import CELL_A, LocalCogMap
 
 Cell = tuple[int, int]
 
-CELL_A: Cell = (5, 5)
-CELLS_B: tuple[Cell, ...] = tuple((5, 5 - spacing) for spacing in SPACINGS)
+CELLS_B: tuple[Cell, ...] = tuple((CELL_A[0], CELL_A[1] - spacing) for spacing in SPACINGS)
 FORM = "'NAME [5, 5], NAME [5, 5-k] -> NAME [x, y]' with k from 1 to 4"
 
 #: Scales that keep a digit when written with three decimals [m].
@@ -79,7 +78,7 @@ def read_cogmaps(text: str, names: Mapping[int, str]) -> tuple[LocalCogMap, ...]
 
 
 def _write(made: LocalCogMap, spelled: Mapping[int, str], metres: bool) -> str:
-    a, b, target = (_name(i, spelled) for i in (made.anchor_a, made.anchor_b, made.target))
+    a, b, target = (_name(i, spelled) for i in made.ids)
     if len({a, b, target}) < 3:
         raise ValueError(f"{made} does not have three different objects")
     if made.cell_b not in CELLS_B:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.language.cogmap_text import Cell
 from spatial_vlm_ros.language.names import label_words
+from spatial_vlm_ros.scene.box import as_array
 from spatial_vlm_ros.scene.graph import SceneObject
 
 #: Category to the cells of its objects.
@@ -122,4 +123,4 @@ def _fit(answered: Sequence[Cell], truth: Sequence[Cell]) -> float:
 
 
 def _places(objects: Sequence[SceneObject]) -> NDArray[np.float64]:
-    return np.array([[item.box.x, item.box.y] for item in objects]).reshape(-1, 2)
+    return as_array([item.box for item in objects])[:, :2]

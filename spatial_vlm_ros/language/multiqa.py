@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from spatial_vlm_ros.language.cogmap_text import CELL_A, read_cell, write_cell
+from spatial_vlm_ros.language.cogmap_text import read_cell, write_cell
 from spatial_vlm_ros.language.names import spelling
-from spatial_vlm_ros.scene.graph import LocalCogMap
+from spatial_vlm_ros.scene.graph import CELL_A, LocalCogMap
 
 SYSTEM = (
     "A local cognitive map shows where three objects of a scene are, seen from above, in a grid of"
@@ -79,7 +79,7 @@ def read_answers(
     """
     if len(answers) != len(asked):
         raise ValueError(f"{len(answers)} answers to {len(asked)} samples: expected one for each")
-    ids = {i for s in asked for i in (s.cogmap.anchor_a, s.cogmap.anchor_b, s.cogmap.target)}
+    ids = {i for s in asked for i in s.cogmap.ids}
     begin = _start(asked, ids, start)
     maps, unread = [], []
     for sample, answer in zip(asked, answers, strict=True):
@@ -113,10 +113,10 @@ def follow(maps: Iterable[LocalCogMap], start: Iterable[int]) -> set[int]:
 
 
 def _sample(made: LocalCogMap, names: Mapping[int, str]) -> Sample:
-    for number in (made.anchor_a, made.anchor_b, made.target):
+    for number in made.ids:
         if not names.get(number):
             raise ValueError(f"object {number} of {made} has no name")
-    a, b, target = (spelling(names[i]) for i in (made.anchor_a, made.anchor_b, made.target))
+    a, b, target = (spelling(names[i]) for i in made.ids)
     if len({a, b, target}) < 3:
         raise ValueError(f"{made}: its objects are called {a!r}, {b!r}, {target!r}")
     question = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from spatial_vlm_ros.reasoning import describe
 from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph, SceneObject
 
 
@@ -32,8 +33,8 @@ def scene_names(scene: SceneGraph) -> dict[int, str]:
 
 
 def label_words(label: str) -> str:
-    """A label as plain words: "Coffee_table" is "coffee table"."""
-    return spelling(label.replace("_", " ").lower()) or "object"
+    """A label as plain words, as text can have them: "Coffee_table" is "coffee table"."""
+    return spelling(describe.label_words(label))
 
 
 def spelling(name: str) -> str:

@@ -17,8 +17,13 @@ def name(item: SceneObject) -> str:
 
 def bare(item: SceneObject) -> str:
     """Like "red mug"."""
-    words = " ".join(item.label.replace("_", " ").lower().split()) or "object"
+    words = label_words(item.label)
     return f"{item.colour} {words}" if item.colour else words
+
+
+def label_words(label: str) -> str:
+    """A label as plain words: "Coffee_table" is "coffee table"; "object" where there is none."""
+    return " ".join(label.replace("_", " ").lower().split()) or "object"
 
 
 def names(items: Sequence[SceneObject], last: str = "and") -> str:

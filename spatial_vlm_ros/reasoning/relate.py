@@ -84,7 +84,7 @@ def holds(
     if relation == "between":
         true = _between(subjects, anchors, [group[1] for group in groups])
     elif relation in SIDES:
-        places = np.array([item.box.center[:2] for item in subjects])
+        places = boxes.as_array([item.box for item in subjects])[:, :2]
         degrees = np.stack([_bearings(places, group, view) for group in groups], axis=1)
         true, margin = measure.on_side(relation, np.nan_to_num(degrees))
         true = true & np.isfinite(degrees)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.referring.expression import ReferringExpression
 from spatial_vlm_ros.referring.naming import Naming
+from spatial_vlm_ros.scene.box import as_array
 from spatial_vlm_ros.scene.graph import SceneGraph, SceneObject
 
 #: Metres between the centres of what one stands at and what one faces. From VLM-3R's data
@@ -92,7 +93,7 @@ def _only_ones(
 
 def _centres(objects: Sequence[SceneObject]) -> NDArray[np.float64]:
     """(n, 2) seen from above."""
-    return np.array([(item.box.x, item.box.y) for item in objects]).reshape(-1, 2)
+    return as_array([item.box for item in objects])[:, :2]
 
 
 def _bearings(

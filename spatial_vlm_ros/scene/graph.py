@@ -52,6 +52,10 @@ class Relation:
     object: int
 
 
+#: Where every LocalCogMap has its anchor a.
+CELL_A = (5, 5)
+
+
 @dataclass(frozen=True)
 class LocalCogMap:
     """A triplet in its own 10x10 grid (SSR section 3.2): two anchors fix it, a target lies in it.
@@ -66,6 +70,16 @@ class LocalCogMap:
     cell_b: tuple[int, int]
     cell_target: tuple[int, int]
     metres_per_cell: float
+
+    @property
+    def ids(self) -> tuple[int, int, int]:
+        """Of anchor a, anchor b and the target."""
+        return self.anchor_a, self.anchor_b, self.target
+
+    @property
+    def spacing(self) -> int:
+        """Cells between the anchors, k."""
+        return CELL_A[1] - self.cell_b[1]
 
 
 @dataclass(frozen=True)

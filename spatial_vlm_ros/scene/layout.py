@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from scipy.sparse import block_array, csr_array, diags_array
 from scipy.sparse.linalg import spsolve
 
 from spatial_vlm_ros.scene.cogmap import Array, Indices
-from spatial_vlm_ros.scene.graph import LocalCogMap
+from spatial_vlm_ros.scene.graph import CELL_A, LocalCogMap
 
 Complex = NDArray[np.complex128]
 Place = tuple[float, float]
@@ -55,19 +56,18 @@ def solve_layout(maps: Sequence[LocalCogMap], given: Mapping[int, Place] | None 
     if len(given) < 2:
         raise ValueError("two places must be given to fix scale and direction")
     known = _determined(maps, set(given))
-    used = [m for m in maps if {m.anchor_a, m.anchor_b, m.target} <= known]
+    used = [m for m in maps if known.issuperset(m.ids)]
     ids = sorted(known)
     index = {number: i for i, number in enumerate(ids)}
-    triplets = np.array(
-        [[index[m.anchor_a], index[m.anchor_b], index[m.target]] for m in used], dtype=np.intp
-    ).reshape(-1, 3)
-    spacing = np.array([5 - m.cell_b[1] for m in used], dtype=float)
+    rows = [[index[number] for number in m.ids] for m in used]
+    triplets = np.array(rows, dtype=np.intp).reshape(-1, 3)
+    spacing = np.array([m.spacing for m in used], dtype=float)
     fixed = {index[number]: complex(*place) for number, place in given.items()}
     ratios = _ratios(used)
     z = least_squares(triplets, ratios, 1.0 / spacing, len(ids), fixed)
     z = _refined(z, triplets, ratios, spacing, list(fixed))
     places = {number: (float(z[i].real), float(z[i].imag)) for number, i in index.items()}
-    named = {number for m in maps for number in (m.anchor_a, m.anchor_b, m.target)}
+    named = {number for m in maps for number in m.ids}
     return Layout(places, missed_by(maps, places), tuple(sorted(named - known)))
 
 
@@ -78,9 +78,8 @@ def least_squares(
 
     triplets (m, 3): a, b, c of each map; ratios and weights (m,). Every place must be determined.
     """
-    rows = np.repeat(np.arange(len(triplets)), 3)
     values = np.stack([ratios - 1, -ratios, np.ones(len(ratios))], axis=1) * weights[:, None]
-    matrix = csr_array((values.ravel(), (rows, triplets.ravel())), (len(triplets), count))
+    matrix = _matrix(values, triplets, count)
     z = np.zeros(count, dtype=complex)
     z[list(fixed)] = list(fixed.values())
     free = np.setdiff1d(np.arange(count), list(fixed))
@@ -122,9 +121,7 @@ def _refined(
             slopes = np.stack([(c - b) * inverse**2, (a - c) * inverse**2, inverse], axis=1)
             weights = 1 / np.sqrt(np.maximum(size, 1.0))
             slopes *= (spacing * weights)[:, None]
-            rows = np.repeat(np.arange(len(triplets)), 3)
-            shape = (len(triplets), len(z))
-            J = csr_array((slopes.ravel(), (rows, triplets.ravel())), shape)[:, free]
+            J = _matrix(slopes, triplets, len(z))[:, free]
             normal, gradient = (J.conj().T @ J).tocsc(), J.conj().T @ (error * weights)
         else:
             damping *= 10
@@ -137,21 +134,21 @@ def _refined(
     return best
 
 
+def _matrix(values: NDArray[Any], triplets: Indices, count: int) -> csr_array:
+    """(m, count) sparse: in each map's row its three values (m, 3), where its places are."""
+    rows = np.repeat(np.arange(len(triplets)), 3)
+    return csr_array((values.ravel(), (rows, triplets.ravel())), (len(triplets), count))
+
+
 def missed_by(maps: Sequence[LocalCogMap], places: Mapping[int, Place]) -> Array:
     """(maps,) cells between a map's target and where ``places`` put it; nan without a place.
 
     Infinite where its anchors are in one place.
     """
     lost = (np.nan, np.nan)
-    a, b, c = (
-        np.array([complex(*places.get(number, lost)) for number in numbers], dtype=complex)
-        for numbers in (
-            [m.anchor_a for m in maps],
-            [m.anchor_b for m in maps],
-            [m.target for m in maps],
-        )
-    )
-    spacing = np.array([5.0 - m.cell_b[1] for m in maps])
+    ends = [[complex(*places.get(number, lost)) for number in m.ids] for m in maps]
+    a, b, c = np.array(ends, dtype=complex).reshape(-1, 3).T
+    spacing = np.array([m.spacing for m in maps])
     apart = np.abs(b - a)
     off = np.abs(c - a - _ratios(maps) * (b - a)) * spacing
     return np.where(apart == 0, np.inf, off / np.where(apart == 0, 1.0, apart))
@@ -171,7 +168,7 @@ def object_scores(maps: Sequence[LocalCogMap], missed: Array) -> dict[int, float
     parts: dict[int, list[float]] = {}
     for made, cells in zip(maps, missed, strict=True):
         if not np.isnan(cells):
-            for number in (made.anchor_a, made.anchor_b, made.target):
+            for number in made.ids:
                 parts.setdefault(number, []).append(float(cells))
     return {number: float(np.median(cells)) for number, cells in sorted(parts.items())}
 
@@ -179,13 +176,13 @@ def object_scores(maps: Sequence[LocalCogMap], missed: Array) -> dict[int, float
 def _ratios(maps: Sequence[LocalCogMap]) -> Complex:
     """(maps,): what (b - a) is multiplied with to give c - a, by the cells."""
     cells = np.array([m.cell_target for m in maps], dtype=float).reshape(-1, 2)
-    spacing = np.array([5 - m.cell_b[1] for m in maps], dtype=float)
+    spacing = np.array([m.spacing for m in maps], dtype=float)
     return 1j * (cells[:, 0] - 5 + 1j * (cells[:, 1] - 5)) / spacing
 
 
 def _of_first(first: LocalCogMap) -> dict[int, Place]:
     scale = first.metres_per_cell if np.isfinite(first.metres_per_cell) else 1.0
-    return {first.anchor_a: (0.0, 0.0), first.anchor_b: (0.0, -scale * (5 - first.cell_b[1]))}
+    return {first.anchor_a: (0.0, 0.0), first.anchor_b: (0.0, -scale * first.spacing)}
 
 
 def _determined(maps: Sequence[LocalCogMap], known: set[int]) -> set[int]:
@@ -196,15 +193,15 @@ def _determined(maps: Sequence[LocalCogMap], known: set[int]) -> set[int]:
     known = set(known)
     of: dict[int, list[LocalCogMap]] = {}
     for made in maps:
-        for number in (made.anchor_a, made.anchor_b, made.target):
+        for number in made.ids:
             of.setdefault(number, []).append(made)
     queue = sorted(known)
     while queue:
         for made in of.get(queue.pop(), ()):
-            a, b, c = made.anchor_a, made.anchor_b, made.target
+            a, b, c = made.ids
             if {a, b} <= known:
                 new = c
-            elif {a, c} <= known and made.cell_target != (5, 5):
+            elif {a, c} <= known and made.cell_target != CELL_A:
                 new = b
             elif {b, c} <= known and made.cell_target != made.cell_b:
                 new = a

@@ -28,6 +28,6 @@ def within(scene: SceneGraph, corners: NDArray[np.float64]) -> SceneGraph:
         scene,
         objects=objects,
         relations=tuple(r for r in scene.relations if {r.subject, r.object} <= ids),
-        cogmaps=tuple(m for m in scene.cogmaps if {m.anchor_a, m.anchor_b, m.target} <= ids),
+        cogmaps=tuple(m for m in scene.cogmaps if ids.issuperset(m.ids)),
         unplaced=tuple(i for i in scene.unplaced if i in ids),
     )
