@@ -13,7 +13,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # The others are called as they are imported.
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "huggingface_hub": "huggingface-hub",
+    "sklearn": "scikit-learn",
+}
+#: Imported when it is chosen; it is not on PyPI, so its error says how to install it.
+OPTIONAL = {"vggt"}
 ROS = {
     "ament_index_python",
     "builtin_interfaces",
@@ -82,7 +89,7 @@ def imported(files: Iterable[Path]) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
     ours = {"spatial_vlm_ros", "bench", "test"} | {file.stem for file in ROOT.glob("test/*.py")}
-    known = ours | ROS | sys.stdlib_module_names
+    known = ours | ROS | OPTIONAL | sys.stdlib_module_names
     return {
         DISTRIBUTIONS.get(name, name)
         for name in names
