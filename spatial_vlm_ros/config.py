@@ -94,9 +94,7 @@ class AssociationConfig:
 class BoxConfig:
     """Fitting of 7-DoF boxes to accumulated points."""
 
-    voxel: float = setting(
-        0.015, "Points of an object are averaged in cells of this size", low=1e-3
-    )
+    voxel: float = setting(0.015, "An object's points are averaged in cells of this size", low=1e-3)
     max_voxels: int = setting(5000, "Cells per object; the cells are doubled beyond", low=100)
     trim: float = setting(
         0.003, "Share of the points left outside the box at each side", low=0.0, high=0.2
@@ -119,10 +117,7 @@ class LifecycleConfig:
     )
     label_window: float = setting(30.0, "Label votes remembered per object", low=1.0)
     forget_after: int = setting(
-        10,
-        "An object not yet confirmed is forgotten when unseen for so many frames for each "
-        "frame that showed it",
-        low=1,
+        10, "A tentative object is forgotten when unseen this many frames per frame seen", low=1
     )
     max_objects: int = setting(
         1000,
@@ -179,6 +174,15 @@ class ProxyConfig:
     keyframe_period: float = setting(
         1.0, "or, once in so many seconds, when it shows an object that has no proxies", low=0.0
     )
+
+
+@dataclass(frozen=True)
+class KeyframeConfig:
+    """Images that are kept to be shown to a model; taken as ``proxies.keyframe_...`` say."""
+
+    maximum: int = setting(64, "Images kept; the most dispensable one goes first", low=1, high=500)
+    width: int = setting(640, "Wider images are made smaller", low=64)
+    columns: int = setting(64, "Columns of the grid of points kept with each", low=4, high=640)
 
 
 @dataclass(frozen=True)
@@ -240,4 +244,5 @@ class MemoryConfig:
     lifecycle: LifecycleConfig = field(default_factory=LifecycleConfig)
     floor: FloorConfig = field(default_factory=FloorConfig)
     proxies: ProxyConfig = field(default_factory=ProxyConfig)
+    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)

@@ -57,4 +57,5 @@ class FrameDecoder:
             T_fixed_camera,
             labels,
             boxes,
+            color.header.frame_id,
         )

@@ -63,7 +63,8 @@ class Frame:
     rgb: (H, W, 3) uint8 in RGB order. depth: (H, W) float32 metres along the optical axis,
     aligned to rgb; 0, NaN or inf where there is no measurement. T_fixed_camera: (4, 4), maps
     camera optical coordinates (x right, y down, z forward) to the fixed frame (z up, metres).
-    ``labels`` and ``detections`` are None where that kind of input is not used.
+    ``labels`` and ``detections`` are None where that kind of input is not used. camera_frame: the
+    name of the camera's optical frame, "" where it has none.
     """
 
     stamp_ns: int
@@ -73,6 +74,7 @@ class Frame:
     T_fixed_camera: NDArray[np.float64]
     labels: LabelImage | None = None
     detections: tuple[Detection, ...] | None = None
+    camera_frame: str = ""
 
     def __post_init__(self) -> None:
         size = (self.intrinsics.height, self.intrinsics.width)

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.frame import Frame
+from spatial_vlm_ros.keyframes import KeyframeStore
+from spatial_vlm_ros.keyframes import files as keyframe_files
 from spatial_vlm_ros.perception.detections import from_detections
 from spatial_vlm_ros.perception.geometric import GeometricSegmenter
 from spatial_vlm_ros.perception.groups import groups_of
@@ -22,11 +23,10 @@ from spatial_vlm_ros.perception.labels import from_labels
 from spatial_vlm_ros.perception.points import PointMap, unproject
 from spatial_vlm_ros.perception.segments import Segments, observations
 from spatial_vlm_ros.scene import store
-from spatial_vlm_ros.scene.cogmap_graph import CogMapGraph
 from spatial_vlm_ros.scene.floor import Floor
-from spatial_vlm_ros.scene.graph import FloorMap, ObjectState, Relation, SceneGraph
+from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph
 from spatial_vlm_ros.scene.object_memory import ObjectMemory
-from spatial_vlm_ros.scene.relations import relations
+from spatial_vlm_ros.scene.snapshots import Snapshots
 from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
 from spatial_vlm_ros.settings import check
 
@@ -34,17 +34,8 @@ if TYPE_CHECKING:  # it needs torch, which takes seconds and a memory without pr
     from spatial_vlm_ros.proxies.scene_proxies import SceneProxies
 
 
-@dataclass(frozen=True)
-class _Derived:
-    """What follows from the objects and the floor of one revision."""
-
-    revision: int
-    relations: tuple[Relation, ...]
-    floor: FloorMap | None
-
-
 class SpatialMemory:
-    """Objects, floor, their relations, and proxies if wanted, kept up to date frame by frame.
+    """Objects, floor, relations, keyframes, and proxies if wanted, up to date frame by frame.
 
     Everything inside is in the scene frame, fixed at the first accepted camera pose.
     T_fixed_scene: (4, 4), None until then. timings_ms: the last frame's parts. ignored: what
@@ -57,11 +48,13 @@ class SpatialMemory:
         self.config = config or MemoryConfig()
         check(self.config)
         self.proxies = proxies
+        self.keyframes = KeyframeStore(self.config.keyframes, self.config.proxies)
         self._start(revision=1)
 
     def reset(self) -> None:
         """Forget everything, the scene frame too."""
         self._start(self.revision + 1)
+        self.keyframes.reset()
         if self.proxies is not None:
             self.proxies.reset()
 
@@ -76,8 +69,7 @@ class SpatialMemory:
         self._stamp_ns = 0
         self._T_scene_robot: NDArray[np.float64] | None = None
         self._graph: SceneGraph | None = None
-        self._cogmaps = CogMapGraph()
-        self._derived: _Derived | None = None
+        self._snapshots = Snapshots()
 
     def observe(self, frame: Frame) -> None:
         """Take in one frame.
@@ -109,9 +101,8 @@ class SpatialMemory:
         self._T_scene_robot.setflags(write=False)
         self._stamp_ns = frame.stamp_ns
         self._graph = None
-        if self.proxies is not None:
-            with self._timed("keyframe"):
-                self._offer(self.proxies, frame, points, segments, shown)
+        with self._timed("keyframe"):
+            self._offer(frame, points, segments, shown)
 
     def encode_keyframe(self) -> None:
         """Encode and take in the frame that waits for it. ``ValueError``: it does not fit."""
@@ -127,18 +118,21 @@ class SpatialMemory:
     def graph(self) -> SceneGraph:
         """What is known now, as immutable data."""
         if self._graph is None:
-            self._graph = self._snapshot()
+            self._graph = self._snapshots.take(
+                self._objects, self._floor, self._T_scene_robot, self._stamp_ns, self.revision
+            )
         return self._graph
 
     def remove(self, object_id: int) -> None:
         """Forget one object. ``KeyError`` when there is none of this id."""
         self._objects.remove(object_id)
         self._graph = None
+        self.keyframes.follow(self._still)
         if self.proxies is not None:
             self.proxies.follow(self._present)
 
     def save(self, folder: Path, fixed_frame: str) -> None:
-        """Write scene.json, points.npz and, if there are, proxies.safetensors to ``folder``.
+        """Write scene.json, points.npz, keyframes and, if there are, proxies to ``folder``.
 
         ``ValueError`` before the first frame.
         """
@@ -154,7 +148,7 @@ class SpatialMemory:
             self._geometric.walls.found,
         )
         proxies = None if self.proxies is None else self.proxies.packed(state.name)
-        store.save(folder, state, fixed_frame, proxies)
+        store.save(folder, state, fixed_frame, proxies, self.keyframes.all())
 
     def load(self, folder: Path, fixed_frame: str) -> str:
         """Replace everything by what was saved; empty, or why there are no proxies among it.
@@ -163,6 +157,7 @@ class SpatialMemory:
         the memory is then unchanged.
         """
         state = store.load(folder, self.config, fixed_frame)
+        keyframes = keyframe_files.load(folder, state.name)
         proxies, path = self.proxies, folder / store.PROXIES
         without = "" if proxies is None else proxies.restore(path, state.name)
         self._start(self.revision + 1 + state.revision)
@@ -170,6 +165,7 @@ class SpatialMemory:
         self._T_scene_robot = state.T_scene_robot
         self._objects, self._floor = state.objects, state.floor
         self._geometric.walls.found = state.walls
+        self.keyframes.reset(keyframes)
         return without
 
     @property
@@ -179,9 +175,9 @@ class SpatialMemory:
 
     @property
     def bytes_used(self) -> int:
-        """Bytes of what grows with the scene: objects' points, floor cells and proxies."""
-        proxies = 0 if self.proxies is None else self.proxies.bytes_used
-        return self._objects.bytes_used + self._floor.cells.nbytes + proxies
+        """Bytes of what grows with the scene: objects' points, floor cells, keyframes, proxies."""
+        images = self.keyframes.bytes_used + (self.proxies.bytes_used if self.proxies else 0)
+        return self._objects.bytes_used + self._floor.cells.nbytes + images
 
     def _refuse_unusable(self, frame: Frame) -> None:
         if self.config.instances == "labels" and frame.labels is None:
@@ -202,42 +198,31 @@ class SpatialMemory:
         return shapes
 
     def _offer(
-        self,
-        proxies: SceneProxies,
-        frame: Frame,
-        points: PointMap,
-        segments: Segments,
-        shown: dict[int, int],
+        self, frame: Frame, points: PointMap, segments: Segments, shown: dict[int, int]
     ) -> None:
-        """Let the proxies follow the objects, and have the frame encoded if it is a keyframe."""
-        seen = map(self._objects.part_of, shown.values())
-        there = [item.id for item in seen if item and item.state is ObjectState.CONFIRMED]
+        """Let keyframes and proxies follow the objects, and have the frame if they want it."""
+        seen = {item.id: item for item in map(self._objects.part_of, shown.values()) if item}
+        sure = [i for i, item in seen.items() if item.state is ObjectState.CONFIRMED]
+        pose, stamp_ns, proxies = points.T_scene_camera, frame.stamp_ns, self.proxies
+        self.keyframes.follow(self._still)
+        if self.keyframes.wants(pose, stamp_ns, sure):
+            self.keyframes.offer(frame, points, seen)
+        if proxies is None:
+            return
         proxies.follow(self._present)
-        if proxies.wants(points.T_scene_camera, frame.stamp_ns, there):
+        if proxies.wants(pose, stamp_ns, sure):
             groups = groups_of(segments, shown, points, self._floor.height)
-            proxies.offer(frame.rgb, points, groups, frame.stamp_ns)
+            proxies.offer(frame.rgb, points, groups, stamp_ns)
+
+    def _still(self, object_id: int) -> int | None:
+        """What that object is part of now, None when it has been forgotten."""
+        item = self._objects.part_of(object_id)
+        return None if item is None else item.id
 
     def _present(self, object_id: int) -> int | None:
         """What that object is part of now, None when it is not there any more."""
         item = self._objects.part_of(object_id)
         return None if item is None or item.state is ObjectState.MISSING else item.id
-
-    def _snapshot(self) -> SceneGraph:
-        objects = tuple(item.snapshot() for item in self._objects.objects.values())
-        if self._derived is None or self._derived.revision != self.revision:
-            present = [o for o in objects if o.state is ObjectState.CONFIRMED]
-            self._cogmaps.update(present)
-            self._derived = _Derived(self.revision, relations(present), self._floor.map())
-        return SceneGraph(
-            objects,
-            self._derived.relations,
-            self._cogmaps.maps,
-            self._cogmaps.unplaced,
-            self._derived.floor,
-            self._T_scene_robot,
-            self._stamp_ns,
-            self.revision,
-        )
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:

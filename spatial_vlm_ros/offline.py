@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from spatial_vlm_ros.config import EncoderConfig, MemoryConfig
 from spatial_vlm_ros.drawing import Album, proxies_above, save_picture, top_down
+from spatial_vlm_ros.keyframes.files import PICTURES
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.proxies.opening import open_proxies
 from spatial_vlm_ros.scene.graph import SceneGraph
@@ -73,6 +74,8 @@ def map_recording(
         save_picture(output / "proxies.png", proxies_above(scene, points, groups))
         number = len(set(groups.tolist()))
         print(f"{len(points)} proxies of {number} groups, features of {reading.encoder}")
+    images, used = memory.keyframes.all(), memory.keyframes.bytes_used / 1e6
+    print(f"{len(images)} keyframes, {used:.1f} MB, in {output / PICTURES}")
     median, p95 = np.percentile(times_ms, [50, 95]).tolist()
     print(
         f"{len(times_ms)} frames used, {median:.1f} ms a frame (median), {p95:.1f} ms (95 %), "

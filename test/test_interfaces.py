@@ -111,6 +111,7 @@ def test_vision_msgs_has_all_published_messages_and_no_other():
                 "ProxySequence",
                 "Relation",
                 "SceneGraph",
+                "View",
             },
         ),
         ("srv", {"LoadScene", "QueryObjects", "RemoveObject", "SaveScene"}),

@@ -29,10 +29,7 @@ STEPS = range(20)
 def rig(tmp_path):
     with Rig(tmp_path) as made:
         yield made
-        for name, process in made.processes.items():
-            if process.poll() is None:
-                assert made.end(name) == 0, f"{name} ended badly\n{made.log(name)}"
-            assert "Traceback" not in made.log(name), made.log(name)
+        made.end_all()
 
 
 def started(rig: Rig, *remaps: str, robot: Robot | None = None, **parameters) -> Robot:

@@ -16,7 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from spatial_vlm_msgs.msg import ProxySequence
 from spatial_vlm_msgs.srv import LoadScene, RemoveObject, SaveScene
 from spatial_vlm_ros.config import EncoderConfig
-from spatial_vlm_ros.nodes.conversions import proxy_places
+from spatial_vlm_ros.nodes.image_conversions import proxy_places
 from spatial_vlm_ros.proxies.opening import open_encoder
 from spatial_vlm_ros.ros_image import stamp_ns
 
@@ -29,10 +29,7 @@ def rig(tmp_path):
         node.create_subscription(ProxySequence, "/mapper/proxies", made.proxies.append, LATCHED)
         node.create_subscription(MarkerArray, "/mapper/proxy_markers", made.dots.append, LATCHED)
         yield made
-        for name, process in made.processes.items():
-            if process.poll() is None:
-                assert made.end(name) == 0, f"{name} ended badly\n{made.log(name)}"
-            assert "Traceback" not in made.log(name), made.log(name)
+        made.end_all()
 
 
 def driven(rig: Rig, steps: int = 25, **parameters) -> Robot:
@@ -129,7 +126,10 @@ def test_no_encoder_no_proxies(rig):
 
 @pytest.mark.parametrize(
     ("checkpoint", "words"),
-    [("Qwen/Qwen2.5-VL-7B-Instruct", "hf download Qwen/Qwen2.5-VL-7B-Instruct"), (".", "config")],
+    [
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "spatial-vlm fetch-models Qwen/Qwen2.5-VL-7B-Instruct"),
+        (".", "config"),
+    ],
 )
 def test_a_checkpoint_that_is_not_there_is_named_with_what_to_do(rig, checkpoint, words):
     rig.start_mapper(encoder__checkpoint=checkpoint)

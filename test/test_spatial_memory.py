@@ -195,7 +195,7 @@ def test_what_could_not_be_used_is_counted():
 
 def test_timings_name_the_parts():
     memory = mapped()
-    assert set(memory.timings_ms) == {"points", "floor", "instances", "objects"}
+    assert set(memory.timings_ms) == {"points", "floor", "instances", "objects", "keyframe"}
     assert all(0 < value < 10_000 for value in memory.timings_ms.values())
 
 

@@ -130,7 +130,12 @@ def test_saving_again_never_leaves_half_a_scene(folder, monkeypatch):
     memory = SpatialMemory()
     memory.load(folder, "odom")
     assert len(memory.graph().objects) == 2
-    assert sorted(path.name for path in folder.iterdir()) == ["points.npz", "scene.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "keyframes",
+        "keyframes.npz",
+        "points.npz",
+        "scene.json",
+    ]
 
 
 def test_nothing_to_save(tmp_path):

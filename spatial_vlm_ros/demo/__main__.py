@@ -33,8 +33,8 @@ from spatial_vlm_ros.demo.verdict import (
 )
 from spatial_vlm_ros.drawing import Album, proxies_above, save_picture, top_down
 from spatial_vlm_ros.evaluation import score_boxes
-from spatial_vlm_ros.nodes.conversions import proxy_places
 from spatial_vlm_ros.nodes.dds import profile_environment
+from spatial_vlm_ros.nodes.image_conversions import proxy_places
 from spatial_vlm_ros.scene_frame import inverse
 from spatial_vlm_ros.simulation.record import simulate
 from spatial_vlm_ros.simulation.truth import Truth, load_questions, load_truth

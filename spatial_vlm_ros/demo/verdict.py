@@ -12,7 +12,8 @@ import numpy as np
 from spatial_vlm_ros.demo.session import Outcome
 from spatial_vlm_ros.evaluation import BoxScores
 from spatial_vlm_ros.judge import judge
-from spatial_vlm_ros.nodes.conversions import box_from, proxy_places
+from spatial_vlm_ros.nodes.conversions import box_from
+from spatial_vlm_ros.nodes.image_conversions import proxy_places
 from spatial_vlm_ros.nodes.interfaces import Ask
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
 from spatial_vlm_ros.simulation.truth import TrueQuestion, Truth

@@ -13,7 +13,15 @@ try:
     )
 
     from spatial_vlm_msgs.action import Ask
-    from spatial_vlm_msgs.msg import LocalCogMap, Object3D, ProxySequence, Relation, SceneGraph
+    from spatial_vlm_msgs.msg import (
+        Keyframe,
+        LocalCogMap,
+        Object3D,
+        ProxySequence,
+        Relation,
+        SceneGraph,
+        View,
+    )
     from spatial_vlm_msgs.srv import LoadScene, QueryObjects, RemoveObject, SaveScene
 except ImportError as error:
     raise SystemExit(
@@ -27,6 +35,7 @@ __all__ = [
     "Detection2DArray",
     "Detection3D",
     "Detection3DArray",
+    "Keyframe",
     "LabelInfo",
     "LoadScene",
     "LocalCogMap",
@@ -39,4 +48,5 @@ __all__ = [
     "SaveScene",
     "SceneGraph",
     "TFMessage",
+    "View",
 ]

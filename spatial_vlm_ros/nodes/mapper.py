@@ -176,7 +176,7 @@ class Mapper(ManagedNode):
 
     def _publish(self) -> None:
         with self._lock:
-            self._outputs.publish(self._memory.graph)
+            self._outputs.publish(self._memory)
 
     def _map_changed(self) -> None:
         """A service altered the map."""
@@ -224,11 +224,13 @@ class Mapper(ManagedNode):
         if self._lock.acquire(blocking=False):
             try:
                 scene, size = self._memory.graph(), self._memory.bytes_used
+                images = len(self._memory.keyframes.all())
             finally:
                 self._lock.release()
             self._map_size = {
                 "map revision": str(scene.revision),
                 "objects": str(len(scene.present())),
+                "keyframes": str(images),
                 "map bytes": str(size),
                 **(self._encoding.values() if self._encoding is not None else {}),
             }

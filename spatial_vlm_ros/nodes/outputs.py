@@ -1,9 +1,8 @@
-"""What the mapper publishes: boxes, markers, scene graph, proxies and the scene's TF frame."""
+"""What the mapper publishes: boxes, markers, scene graph, images kept, proxies, the TF frame."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +12,19 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from visualization_msgs.msg import MarkerArray
 
+from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes import qos
 from spatial_vlm_ros.nodes.conversions import (
     detections_message,
     graph_message,
     header,
-    proxies_message,
     transform_message,
 )
+from spatial_vlm_ros.nodes.image_conversions import proxies_message
+from spatial_vlm_ros.nodes.keyframe_log import KeyframeLog
 from spatial_vlm_ros.nodes.mapper_config import MapperConfig
 from spatial_vlm_ros.nodes.markers import Markers, proxy_markers
-from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.tf import tf2
 
 if TYPE_CHECKING:  # needs torch
@@ -48,6 +48,7 @@ class Outputs:
         self._boxes = self._publisher(ros.Detection3DArray, "~/objects", QoSProfile(depth=10))
         self._shapes = self._publisher(MarkerArray, "~/markers", qos.latched(10))
         self._graph = self._publisher(ros.SceneGraph, "~/scene_graph", qos.latched())
+        self._keyframes = KeyframeLog(node, config)
         self._proxies = self._publisher(ros.ProxySequence, "~/proxies", qos.latched())
         self._dots = self._publisher(MarkerArray, "~/proxy_markers", qos.latched())
         self._tied: NDArray[np.float64] | None = None
@@ -58,22 +59,25 @@ class Outputs:
         """Stop publishing."""
         for publisher in (self._boxes, self._shapes, self._graph, self._proxies, self._dots):
             self._node.destroy_publisher(publisher)
+        self._keyframes.close()
 
     def changed(self) -> None:
         """The objects are not those that were published."""
         self.pending |= {"objects", "graph"}
 
-    def publish(self, scene: Callable[[], SceneGraph]) -> None:
-        """Publish what is pending and due; ``scene`` is asked only then."""
+    def publish(self, memory: SpatialMemory) -> None:
+        """Publish what is pending and due."""
+        self._keyframes.publish(memory.keyframes)
         now = time.monotonic()
         due = {name for name in self.pending if now - self._last[name] >= self._period(name)}
         if not due:
             return
         self.pending -= due
         self._last |= dict.fromkeys(due, now)
-        snapshot, frame = scene(), self._config.scene_frame
+        snapshot, frame = memory.graph(), self._config.scene_frame
         if "graph" in due:
-            self._graph.publish(graph_message(snapshot, frame, self._config.fixed_frame))
+            views = {keyframe.id: keyframe.visible for keyframe in memory.keyframes.all()}
+            self._graph.publish(graph_message(snapshot, frame, self._config.fixed_frame, views))
         if "objects" in due:
             present, stamp = snapshot.present(), snapshot.stamp_ns
             self._boxes.publish(detections_message(present, stamp, frame))

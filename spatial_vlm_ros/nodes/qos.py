@@ -8,7 +8,7 @@ from typing import Any
 
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions, QoSPolicyKind
 
 
@@ -20,6 +20,11 @@ def sensor() -> QoSProfile:
 def latched(depth: int = 1) -> QoSProfile:
     """Late subscribers get the last ``depth`` messages."""
     return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def every_latched() -> QoSProfile:
+    """For late subscribers that want all that a publisher has kept, however much that is."""
+    return QoSProfile(history=HistoryPolicy.KEEP_ALL, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def subscription(

@@ -1,9 +1,10 @@
-"""The memory as files: scene.json to read, points.npz for the points, and its proxies."""
+"""The memory as files: scene.json to read, points.npz for points, its proxies and keyframes."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.files import replaced
+from spatial_vlm_ros.keyframes import Keyframe
+from spatial_vlm_ros.keyframes import files as keyframe_files
 from spatial_vlm_ros.perception.walls import Wall
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.floor import Floor
@@ -45,10 +48,16 @@ class State:
         return f"{self.stamp_ns}-{self.revision}"
 
 
-def save(folder: Path, state: State, fixed_frame: str, proxies: bytes | None = None) -> None:
-    """Write scene.json, points.npz and the content of a file of proxies to ``folder``.
+def save(
+    folder: Path,
+    state: State,
+    fixed_frame: str,
+    proxies: bytes | None = None,
+    keyframes: Sequence[Keyframe] = (),
+) -> None:
+    """Write scene.json, points.npz, the content of a file of proxies and keyframes to ``folder``.
 
-    It is made when absent. Without proxies it has none then.
+    It is made when absent. Without proxies or keyframes it has none then.
 
     ``OSError`` when they cannot be written; what was saved there before is then still there.
     """
@@ -82,8 +91,11 @@ def save(folder: Path, state: State, fixed_frame: str, proxies: bytes | None = N
         if proxies is not None:
             with replaced(folder / PROXIES) as file:
                 file.write(proxies)
+        if keyframes:
+            keyframe_files.save(folder, keyframes, state.name)
     if proxies is None:
         (folder / PROXIES).unlink(missing_ok=True)
+    keyframe_files.clean(folder, keyframes)
 
 
 def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:
