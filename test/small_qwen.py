@@ -10,6 +10,19 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
 
+#: Of the real checkpoints.
+PREPROCESSOR = {
+    "min_pixels": 3136,
+    "max_pixels": 12845056,
+    "patch_size": 14,
+    "temporal_patch_size": 2,
+    "merge_size": 2,
+    "image_mean": CLIP_MEAN,
+    "image_std": CLIP_STD,
+    "image_processor_type": "Qwen2VLImageProcessor",
+    "processor_class": "Qwen2_5_VLProcessor",
+}
+
 
 def save_small_qwen(
     folder: Path,
@@ -48,18 +61,4 @@ def save_small_qwen(
         torch.manual_seed(seed)
         model = Qwen2_5_VLForConditionalGeneration(config)
     model.save_pretrained(folder, max_shard_size=max_shard_size)
-    (folder / "preprocessor_config.json").write_text(
-        json.dumps(
-            {
-                "min_pixels": 3136,
-                "max_pixels": 12845056,
-                "patch_size": 14,
-                "temporal_patch_size": 2,
-                "merge_size": 2,
-                "image_mean": CLIP_MEAN,
-                "image_std": CLIP_STD,
-                "image_processor_type": "Qwen2VLImageProcessor",
-                "processor_class": "Qwen2_5_VLProcessor",
-            }
-        )
-    )
+    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR))

@@ -58,6 +58,63 @@ def test_turning_keeps_lengths_and_relative_angles():
     torch.testing.assert_close(up(a, 1.0) @ up(b, 1.5), up(a, 0.2) @ up(b, 0.7))
 
 
+def test_the_gate_scales_the_angle():
+    """Half of 2 and of 2 * 10000^-0.5."""
+    module = PositionEmbedding(PositionConfig(6, 4, 8, 5, initial_gate=0.5))
+    feature = torch.tensor([[1.0, 0.0, 0.0, 2.0, 7.0, 8.0]])
+    found = module(feature, torch.tensor([[0.0, 0.0, 0.25]]))
+    a, b = 1.0, 0.01
+    expected = [math.cos(a), math.sin(a), -2 * math.sin(b), 2 * math.cos(b), 7.0, 8.0]
+    torch.testing.assert_close(found, torch.tensor([expected]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_with_a_shut_gate_features_are_left_as_they_are(dtype):
+    module = PositionEmbedding(PositionConfig(6, 6, 8, 5, initial_gate=0.0)).to(dtype)
+    feature = (100 * torch.randn(50, 6)).to(dtype)
+    found = module(feature, 100 * torch.randn(50, 3))
+    assert found.dtype == dtype
+    assert torch.equal(found, feature)
+
+
+def test_a_shut_gate_can_be_learnt_to_open():
+    """The target is turned: the gradient at 0 points to it, however the heights are."""
+    torch.manual_seed(0)
+    module = PositionEmbedding(PositionConfig(6, 6, 8, 5, initial_gate=0.0))
+    target = PositionEmbedding(PositionConfig(6, 6, 8, 5, initial_gate=0.02))
+    feature, points = torch.randn(40, 6), 2 * torch.rand(40, 3)
+    optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
+    for _ in range(100):
+        loss = (module(feature, points) - target(feature, points).detach()).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert module.gate.item() == pytest.approx(0.02, abs=2e-3)
+
+
+def test_places_are_reckoned_in_float32_whatever_the_weights():
+    """A hundred metres away a step of 0.2 m is less than bfloat16 can tell; the angles tell it."""
+    exact = trained(PositionConfig(6, 4, 64, 5)).bfloat16().float()
+    half = PositionEmbedding(exact.config).bfloat16()
+    half.load_state_dict(exact.state_dict())
+    points = torch.stack([100 + 0.2 * torch.arange(40), torch.zeros(40), torch.zeros(40)], dim=1)
+    expected = exact.place(points)
+    rounded = exact.place(points.bfloat16())
+    scale = expected.std()
+    assert (rounded - expected).abs().max() > 0.5 * scale
+    assert (half.place(points).float() - expected).abs().max() < 0.05 * scale
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (exact.place(points).float() - expected).abs().max() < 0.05 * scale
+
+
+def test_training_starts_anew():
+    module = trained(PositionConfig(6, 4, 8, 5, initial_gate=0.25))
+    module.reset_parameters()
+    assert module.gate.item() == 0.25
+    assert not module.place(torch.rand(3, 3)).any()
+    assert all(weights.any() for weights in module.mlp[0].parameters())
+
+
 def test_half_precision_stays_half_and_agrees():
     module, feature = trained(), torch.randn(4, 6)
     points = torch.rand(4, 3)
@@ -73,7 +130,7 @@ def test_all_parts_learn():
 
 
 def test_saved_and_loaded(tmp_path):
-    module = trained(PositionConfig(6, 4, 8, 5, gamma=2.5, height_step=0.2))
+    module = trained(PositionConfig(6, 4, 8, 5, gamma=2.5, height_step=0.2, initial_gate=0.5))
     module.save(tmp_path / "position.safetensors")
     again = PositionEmbedding.load(tmp_path / "position.safetensors")
     assert again.config == module.config

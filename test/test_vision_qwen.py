@@ -181,6 +181,49 @@ def test_the_language_model_does_not_change_the_name(small, copy):
     assert opened(copy).name[-12:] == opened(small).name[-12:]
 
 
+@pytest.mark.parametrize("model_type", ["proxy3d", "ssr"])
+def test_models_built_on_qwen_have_its_tower(small, copy, model_type):
+    """Whatever else is in their files."""
+    write_json(copy / "config.json", model_type=model_type, position={"rotated": 2})
+    rewrite(copy, lambda weights: weights | {"position.gate": torch.zeros(1)})
+    rgb = noise(56, 84)
+    assert torch.equal(opened(copy).encode(rgb), opened(small).encode(rgb))
+    assert opened(copy).name[-12:] == opened(small).name[-12:]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_tower_that_is_loaded_already(small, copy, dtype):
+    """Has the features and the name that it has when it is opened from its files."""
+    rewrite(copy, lambda weights: {name: weights[name].to(dtype) for name in weights})
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(copy, dtype=torch.float32)
+    tower = QwenTower.of(model.model.visual, "copy", 200 * CELL**2)
+    rgb = noise(140, 168)
+    assert torch.equal(tower.encode(rgb), opened(copy).encode(rgb))
+    assert tower.name == opened(copy).name
+    assert (tower.name[-12:] == opened(small).name[-12:]) == (dtype == torch.float32)
+    model.model.visual.get_parameter(NORM.removeprefix("visual.")).data *= 2
+    assert QwenTower.of(model.model.visual, "copy", 200 * CELL**2).name != tower.name
+
+
+def test_a_loaded_tower_with_other_colours(small, copy):
+    mean, std = (0.5, 0.4, 0.3), (0.5, 0.25, 0.125)
+    write_json(copy / "preprocessor_config.json", image_mean=mean, image_std=std)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(copy, dtype=torch.float32)
+    tower = QwenTower.of(model.model.visual, "copy", 10**6, (mean, std))
+    rgb = noise(56, 84)
+    assert torch.equal(tower.encode(rgb), opened(copy).encode(rgb))
+    assert tower.name == opened(copy).name
+
+
+def test_settings_that_say_no_more_do_not_change_the_name(small, copy):
+    settings = json.loads((copy / "config.json").read_text())
+    vision = settings["vision_config"] | {"spatial_patch_size": 14, "in_chans": 3}
+    write_json(copy / "config.json", vision_config=vision)
+    assert opened(copy).name[-12:] == opened(small).name[-12:]
+    write_json(copy / "config.json", vision_config=vision | {"window_size": 56})
+    assert opened(copy).name[-12:] != opened(small).name[-12:]
+
+
 def test_mean_and_deviation_are_those_of_the_checkpoint(copy):
     mean, std = [0.5, 0.4, 0.3], [0.5, 0.25, 0.125]
     write_json(copy / "preprocessor_config.json", image_mean=mean, image_std=std)
@@ -300,7 +343,9 @@ def test_size_that_is_right_is_kept():
 
 
 def test_missing_folder():
-    with pytest.raises(ValueError, match=r"no folder /no/such; .* hf download /no/such"):
+    with pytest.raises(
+        ValueError, match=r"no folder /no/such; .* spatial-vlm fetch-models /no/such"
+    ):
         opened("/no/such")
 
 
@@ -311,7 +356,7 @@ def test_hub_name_is_looked_up_on_this_machine_only(small, tmp_path, monkeypatch
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ValueError, match=r"fetch it first: hf download acme/tiny$"):
+    with pytest.raises(ValueError, match=r"fetch it first: spatial-vlm fetch-models acme/tiny$"):
         opened("acme/tiny")
     repository = tmp_path / "models--acme--tiny"
     revision = "0123456789abcdef0123456789abcdef01234567"
@@ -320,7 +365,9 @@ def test_hub_name_is_looked_up_on_this_machine_only(small, tmp_path, monkeypatch
     snapshot = shutil.copytree(small, repository / "snapshots" / revision)
     assert opened("acme/tiny").name == opened(small).name.replace("small", "tiny")
     (snapshot / WEIGHTS).unlink()
-    with pytest.raises(ValueError, match=rf"{WEIGHTS} is missing; .*: hf download acme/tiny$"):
+    with pytest.raises(
+        ValueError, match=rf"{WEIGHTS} is missing; .*: spatial-vlm fetch-models acme/tiny$"
+    ):
         opened("acme/tiny")
 
 

@@ -1,7 +1,8 @@
 """Where a proxy is, told to a language model (Proxy3D eq. 4, after LEO-VL).
 
 ``h = R(z) f + phi(x, y)``: the feature is rotated by its height and a learnable embedding of its
-place on the floor is added.
+place on the floor is added. Positions are reckoned with in float32 whatever the type of the
+weights: in 16 bits ten metres would be known to a few centimetres only.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class PositionConfig:
     fourier, hidden: sizes of the Fourier features and of the layer behind them (Li et al. 2021).
     gamma: metres over which a Fourier feature turns by about one radian when training starts.
     height_step: metres of one step of the rotation. base: of the rotary frequencies.
+    initial_gate: what the learnable factor of all angles is when training starts: 1 is the paper's
+    rotation; at 0 a model that has not been trained on rotated features gets them as they are.
     """
 
     dimension: int
@@ -36,12 +39,11 @@ class PositionConfig:
     gamma: float = 10.0
     height_step: float = 0.1
     base: float = 10000.0
+    initial_gate: float = 1.0
 
 
 class PositionEmbedding(nn.Module):
     """Adds 3D positions to proxy features; at first only rotates them, phi starts at zero."""
-
-    frequencies: Tensor
 
     def __init__(self, config: PositionConfig) -> None:
         super().__init__()
@@ -50,15 +52,21 @@ class PositionEmbedding(nn.Module):
         if config.fourier % 2 or config.fourier < 2:
             raise ValueError(f"fourier is {config.fourier}, not even and positive")
         self.config = config
-        half = torch.arange(config.rotated // 2, dtype=torch.float32)
-        frequencies = config.base ** (-2 * half / max(config.rotated, 1))
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.gate = nn.Parameter(torch.empty(1))
         self.directions = nn.Linear(2, config.fourier // 2, bias=False)
         last = nn.Linear(config.hidden, config.dimension)
         self.mlp = nn.Sequential(nn.Linear(config.fourier, config.hidden), nn.GELU(), last)
-        nn.init.normal_(self.directions.weight, std=1 / config.gamma)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As they are when training starts."""
+        nn.init.constant_(self.gate, self.config.initial_gate)
+        nn.init.normal_(self.directions.weight, std=1 / self.config.gamma)
+        for layer in self.mlp:
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
+        for weights in self.mlp[-1].parameters():
+            nn.init.zeros_(weights)
 
     def forward(self, features: Tensor, points: Tensor, floor: Tensor | float = 0.0) -> Tensor:
         """(..., D) features with their positions.
@@ -71,13 +79,17 @@ class PositionEmbedding(nn.Module):
 
     def place(self, points: Tensor) -> Tensor:
         """(..., D) phi of the points' x and y."""
-        turns = self.directions(points[..., :2].to(self.directions.weight.dtype))
+        directions = self.directions.weight.float()  # (fourier / 2, 2)
+        turns = (points[..., None, :2].float() * directions).sum(-1)
         waves = torch.cat([turns.cos(), turns.sin()], dim=-1) / math.sqrt(self.config.fourier)
-        return self.mlp(waves)
+        place: Tensor = self.mlp(waves.to(self.gate.dtype))
+        return place
 
     def _rotated(self, features: Tensor, steps: Tensor) -> Tensor:
-        """Channel pairs (2m, 2m+1) turned by steps * base^(-2m/d)."""
-        angle = steps[..., None] * self.frequencies
+        """Channel pairs (2m, 2m+1) turned by gate * steps * base^(-2m/d)."""
+        pair = torch.arange(self.config.rotated // 2, device=steps.device)
+        frequencies = self.config.base ** (-2 * pair / max(self.config.rotated, 1))
+        angle = self.gate.float() * steps[..., None] * frequencies
         cos, sin = angle.cos(), angle.sin()
         turned = features[..., : self.config.rotated].float()
         even, odd = turned[..., 0::2], turned[..., 1::2]

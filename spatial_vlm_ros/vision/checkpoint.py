@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils.hub import cached_file
@@ -37,7 +36,7 @@ class Checkpoint:
         folder = Path(name).expanduser()
         if folder.is_dir():
             return Checkpoint(folder.resolve().name, folder, "copy all files of the checkpoint")
-        fetch = f"hf download {name}"
+        fetch = f"spatial-vlm fetch-models {name}"
         try:
             settings = cached_file(name, _SETTINGS, local_files_only=True)
         except OSError:
@@ -75,6 +74,11 @@ class Checkpoint:
                 raise ValueError(f"{path} is damaged ({error}); {self.remedy}") from error
         return found
 
+    @property
+    def size(self) -> int:
+        """Bytes of all weights."""
+        return sum(path.stat().st_size for path in self._weights(("",)))
+
     def _weights(self, prefixes: tuple[str, ...]) -> list[Path]:
         """The files with such weights."""
         if (self.folder / _WEIGHTS).is_file():
@@ -90,9 +94,12 @@ class Checkpoint:
     def _json(self, file: str) -> dict[str, Any]:
         path = self._path(file)
         try:
-            return json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+            content = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no JSON ({error}); {self.remedy}") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} is no JSON object; {self.remedy}")
+        return content
 
     def _path(self, file: str) -> Path:
         path = self.folder / file
@@ -102,11 +109,14 @@ class Checkpoint:
 
 
 def fingerprint(settings: object, tensors: Mapping[str, Tensor]) -> str:
-    """12 hex digits that stand for settings (of JSON) and weights, whatever files they are in."""
+    """12 hex digits that stand for settings (of JSON) and the values of weights.
+
+    Where the weights are, in which files or on which device, and of which type, changes nothing.
+    """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().float().cpu().flatten().numpy().data)
     return digest.hexdigest()[:12]
 
 

@@ -74,3 +74,16 @@ def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     mean and std: float32, of values 0..1.
     """
     return (image.float() - mean[:, None, None] * 255) / (std[:, None, None] * 255)
+
+
+def patches(image: Tensor, patch: int, merge: int, frames: int) -> Tensor:
+    """(n, 3 * frames * patch * patch) values of the patches of an image (3, H, W).
+
+    The merge x merge patches of a cell follow each other, and the cells row by row. The image
+    stands still over the ``frames`` that a patch lasts.
+    """
+    rows, columns = image.shape[1] // (merge * patch), image.shape[2] // (merge * patch)
+    cells = image.reshape(3, rows, merge, patch, columns, merge, patch)
+    cells = cells.permute(1, 4, 2, 5, 0, 3, 6)  # row, column; of the patch; colour; of the pixel
+    still = cells.unsqueeze(5).expand(-1, -1, -1, -1, -1, frames, -1, -1)
+    return still.flatten(0, 3).flatten(1)

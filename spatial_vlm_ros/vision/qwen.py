@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,32 +16,48 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
 
 from spatial_vlm_ros.config import EncoderConfig
 from spatial_vlm_ros.vision.checkpoint import Checkpoint, fingerprint
+from spatial_vlm_ros.vision.device import device_of, dtype_of
 from spatial_vlm_ros.vision.images import (
     CLIP_MEAN,
     CLIP_STD,
     as_tensor,
     fit_size,
     normalised,
+    patches,
     resized,
 )
 
-_MODEL_TYPE = "qwen2_5_vl"
+#: Whose vision tower is Qwen2.5-VL's.
+_MODEL_TYPES = ("qwen2_5_vl", "proxy3d", "ssr")
 _PREFIXES = ("visual.", "model.visual.")  # both are written
+#: What of its settings makes a tower compute something else.
+_SHAPE = (
+    "depth",
+    "fullatt_block_indexes",
+    "hidden_act",
+    "num_heads",
+    "patch_size",
+    "spatial_merge_size",
+    "temporal_patch_size",
+    "window_size",
+)
+
+Colours = Sequence[Sequence[float]]
 
 
 class QwenTower:
     """A :class:`spatial_vlm_ros.vision.encoder.VisionEncoder`: each image by itself.
 
     The features are those that the language model gets: after the merger, one per cell of 2 x 2
-    patches. pixels: an image is made smaller when it has more than this many.
+    patches. The tower stays where it is. name: its own for each tower and colours. colours: mean
+    and deviation of red, green and blue. pixels: an image with more is made smaller.
     """
 
     def __init__(
         self,
         tower: Qwen2_5_VisionTransformerPretrainedModel,
         name: str,
-        mean: Tensor,
-        std: Tensor,
+        colours: Colours,
         pixels: int,
     ) -> None:
         config: Any = tower.config
@@ -49,8 +65,9 @@ class QwenTower:
         self.dimension: int = config.out_hidden_size
         self.cell: int = config.patch_size * config.spatial_merge_size
         self.pixels = pixels
-        self.device = mean.device
-        self._tower, self._mean, self._std = tower, mean, std
+        self.device: torch.device = tower.device
+        self._tower = tower
+        self._mean, self._std = torch.tensor(colours, device=self.device)
         self._patch: int = config.patch_size
         self._merge: int = config.spatial_merge_size
         self._frames: int = config.temporal_patch_size
@@ -62,27 +79,40 @@ class QwenTower:
         ``ValueError`` when the device is not there, and when the checkpoint is not there, not
         whole, or not a Qwen2.5-VL.
         """
-        device = _device(config.device)
-        dtype = _dtype(config.dtype, device)
+        device = device_of(config.device, "the encoder")
+        dtype = dtype_of(config.dtype, device)
         checkpoint = Checkpoint.find(config.checkpoint)
         settings = checkpoint.settings()
-        if settings.get("model_type") != _MODEL_TYPE:
+        if settings.get("model_type") not in _MODEL_TYPES:
             raise ValueError(
                 f"checkpoint {config.checkpoint} has model_type {settings.get('model_type')}, not "
-                f"{_MODEL_TYPE}"
+                f"{_MODEL_TYPES[0]}"
             )
-        vision = settings.get("vision_config", {})
         images = checkpoint.optional("preprocessor_config.json")
         colours = [images.get("image_mean", CLIP_MEAN), images.get("image_std", CLIP_STD)]
         tensors = checkpoint.tensors(_PREFIXES)
-        name = f"{checkpoint.name}-{fingerprint([vision, colours], tensors)}"
-        tensors = {key: tensor.to(device, dtype) for key, tensor in tensors.items()}
         try:
-            tower = _tower(vision, tensors, device)
+            cast = {key: tensor.to(device, dtype) for key, tensor in tensors.items()}
+            tower = _tower(settings.get("vision_config", {}), cast, device)
         except ValueError as error:
             raise ValueError(f"checkpoint {config.checkpoint}: {error}") from error
-        mean, std = torch.tensor(colours, device=device)
-        return cls(tower, name, mean, std, config.pixels)
+        name = f"{checkpoint.name}-{_digits(tower, colours, tensors)}"
+        return cls(tower, name, colours, config.pixels)
+
+    @classmethod
+    def of(
+        cls,
+        tower: Qwen2_5_VisionTransformerPretrainedModel,
+        label: str,
+        pixels: int,
+        colours: Colours = (CLIP_MEAN, CLIP_STD),
+    ) -> QwenTower:
+        """A tower that is loaded, as it is now: when it is trained or moved, wrap it again.
+
+        label: of its model. The digits behind it are those of :meth:`open` for the same weights.
+        """
+        name = f"{label}-{_digits(tower, colours, tower.state_dict())}"
+        return cls(tower, name, colours, pixels)
 
     def encode(self, rgb: NDArray[np.uint8]) -> Tensor:
         """See :meth:`spatial_vlm_ros.vision.encoder.VisionEncoder.encode`.
@@ -94,25 +124,20 @@ class QwenTower:
         with torch.inference_mode():
             seen = resized(image, (height, width)).to(self.device)
             seen = normalised(seen, self._mean, self._std)
-            patches = _patches(seen, self._patch, self._merge, self._frames)
+            pixels = patches(seen, self._patch, self._merge, self._frames)
             grid = [[1, height // self._patch, width // self._patch]]
-            out = self._tower(patches, grid_thw=torch.tensor(grid, device=patches.device))
+            out = self._tower(pixels, grid_thw=torch.tensor(grid, device=pixels.device))
         # A copy, since nobody can write to a tensor of the inference mode, nor learn from it.
         features = out.pooler_output.to(torch.float32, copy=True)
         return features.view(height // self.cell, width // self.cell, self.dimension)
 
 
-def _patches(image: Tensor, patch: int, merge: int, frames: int) -> Tensor:
-    """(n, 3 * frames * patch * patch) values of the patches of an image (3, H, W).
-
-    The merge x merge patches of a cell follow each other, and the cells row by row. The image
-    stands still over the ``frames`` that a patch lasts.
-    """
-    rows, columns = image.shape[1] // (merge * patch), image.shape[2] // (merge * patch)
-    cells = image.reshape(3, rows, merge, patch, columns, merge, patch)
-    cells = cells.permute(1, 4, 2, 5, 0, 3, 6)  # row, column; of the patch; colour; of the pixel
-    still = cells.unsqueeze(5).expand(-1, -1, -1, -1, -1, frames, -1, -1)
-    return still.flatten(0, 3).flatten(1)
+def _digits(
+    tower: Qwen2_5_VisionTransformerPretrainedModel, colours: Colours, tensors: Mapping[str, Tensor]
+) -> str:
+    """What tells a tower of these weights from others."""
+    shape = {name: getattr(tower.config, name) for name in _SHAPE}
+    return fingerprint([shape, [list(part) for part in colours]], tensors)
 
 
 def _tower(
@@ -148,22 +173,3 @@ def _check(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
                 f"visual.{name} has shape {tuple(found[name].shape)}, not {tuple(tensor.shape)} as "
                 "config.json says"
             )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device {name} of the encoder is not on this machine; set device to auto or cpu"
-        ) from error
-    return torch.device(name)
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype
