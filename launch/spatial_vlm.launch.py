@@ -21,6 +21,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from spatial_vlm_ros.nodes.dds import profile_environment
+from spatial_vlm_ros.reasoners.opening import NAMES
 
 SHARE = Path(__file__).resolve().parents[1]
 # input of the mapper -> what follows the camera's namespace, as realsense2_camera names it
@@ -59,10 +60,13 @@ def generate_launch_description() -> LaunchDescription:
             ),
             argument(
                 "encoder",
-                "descriptors",
-                "features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint",
+                "",
+                "features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint; empty: "
+                "that of reasoner:=proxy3d, else descriptors",
             ),
-            argument("reasoner", "geometric", "who answers questions", ["geometric"]),
+            argument("reasoner", "geometric", "who answers questions", list(NAMES)),
+            argument("checkpoint", "", "the reasoner's model: a folder, or fetched from the hub"),
+            argument("device", "auto", "where the reasoner's model runs: auto, cpu, cuda, ..."),
             argument("params_file", "", "YAML for /**/mapper and /**/reasoner, over the preset"),
             argument("namespace", "", "namespace of both nodes"),
             argument("rosbag", "", "bag to play; simulated time is used then"),
@@ -94,7 +98,7 @@ def start(context: LaunchContext) -> list:
         parameters=[
             str(SHARE / "config" / f"{given['instances']}.yaml"),
             {name: given[name] for name in names},
-            {"encoder.checkpoint": given["encoder"]},
+            {"encoder.checkpoint": encoder_of(given)},
             times,
             *extra,
         ],
@@ -106,8 +110,16 @@ def start(context: LaunchContext) -> list:
         executable="reasoner",
         name="reasoner",
         namespace=given["namespace"],
-        parameters=[{"reasoner": given["reasoner"]}, times, *extra],
-        remappings=[("scene_graph", "mapper/scene_graph")],
+        parameters=[
+            {
+                "reasoner": given["reasoner"],
+                "model.checkpoint": given["checkpoint"],
+                "model.device": given["device"],
+            },
+            times,
+            *extra,
+        ],
+        remappings=[(name, f"mapper/{name}") for name in ("scene_graph", "proxies", "keyframes")],
         output="screen",
     )
     profile = [SetEnvironmentVariable(*item) for item in profile_environment().items()]
@@ -115,6 +127,12 @@ def start(context: LaunchContext) -> list:
     played = [play(given["rosbag"])] if given["rosbag"] else []
     heard = ", ".join(topics[name] for name in ("image", "depth", "camera_info"))
     return [*profile, LogInfo(msg=f"mapper listens to {heard}"), mapper, reasoner, *shown, *played]
+
+
+def encoder_of(given: dict[str, str]) -> str:
+    """Proxy3D reads features of its own vision tower, so that is what the mapper has to use."""
+    own = given["checkpoint"] if given["reasoner"] == "proxy3d" else ""
+    return given["encoder"] or own or "descriptors"
 
 
 def play(bag: str) -> ExecuteProcess | Node:

@@ -139,16 +139,27 @@ class Rig:
             "-r",
             "scene_graph:=/mapper/scene_graph",
             "-r",
+            "proxies:=/mapper/proxies",
+            "-r",
+            "keyframes:=/mapper/keyframes",
+            "-r",
             f"__node:={name}",
         ]
         for key, value in parameters.items():
-            arguments += ["-p", f"{key}:={value}"]
+            arguments += ["-p", f"{key.replace('__', '.')}:={value}"]
         self.start(name, *arguments, module="reasoner")
 
     def end(self, name: str, number: int = signal.SIGINT) -> int:
         """Signal a process; its exit code."""
         self.processes[name].send_signal(number)
         return self.processes[name].wait(15)
+
+    def end_all(self) -> None:
+        """End every process; each must end well, and none may have let an error escape."""
+        for name, process in self.processes.items():
+            if process.poll() is None:
+                assert self.end(name) == 0, f"{name} ended badly\n{self.log(name)}"
+            assert "Traceback" not in self.log(name), self.log(name)
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text(errors="replace")
@@ -165,6 +176,15 @@ class Rig:
                 )
             time.sleep(0.02)
         return value
+
+    def spun(self, action: Callable[[], Any]) -> Any:
+        """What ``action()`` returns, called by the thread that spins.
+
+        rclpy's action client loses a reply that comes while another thread is still sending.
+        """
+        task = self._executor.create_task(action)
+        self.until(task.done, 10, "the executor")
+        return task.result()
 
     def call(self, kind: Any, name: str, timeout_s: float = 10.0, **fields: Any) -> Any:
         """A service's response."""

@@ -13,15 +13,24 @@ from geometry_msgs.msg import Point32, Polygon
 from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker
 
+from spatial_vlm_ros.keyframes import Keyframe
+from spatial_vlm_ros.language.box_text import NamedBox
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes.conversions import (
+    box_from,
     detections_message,
     fill_result,
     graph_from,
     graph_message,
     polygon_points,
-    proxies_message,
     time_message,
+    views_from,
+)
+from spatial_vlm_ros.nodes.image_conversions import (
+    keyframe_from,
+    keyframe_message,
+    proxies_from,
+    proxies_message,
 )
 from spatial_vlm_ros.nodes.markers import Markers, proxy_markers
 from spatial_vlm_ros.proxies.scene_proxies import Reading
@@ -156,6 +165,54 @@ def test_markers_delete_what_is_gone():
     )
 
 
+def test_keyframe_comes_back_the_same():
+    turn = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = turn, (1.5, -2.0, 1.0)
+    points = np.arange(3 * 4 * 3, dtype=np.float32).reshape(3, 4, 3)
+    points[1, 2] = np.nan
+    k = np.array([[500.0, 0, 319.5], [0, 510.0, 239.5], [0, 0, 1]])
+    sent = Keyframe(2**60 + 1, STAMP, "optical", b"\xff\xd8 jpeg \x00", k, T, points, (3, 9))
+    wire = serialize_message(keyframe_message(sent, "spatial_scene"))
+    message = deserialize_message(wire, ros.Keyframe)
+    assert message.header.frame_id == message.image.header.frame_id == "optical"
+    assert (message.scene_frame, message.image.format) == ("spatial_scene", "jpeg")
+    assert (message.rows, message.columns) == (3, 4)
+    got = keyframe_from(message)
+    for name in ("id", "stamp_ns", "frame", "jpeg", "visible"):
+        assert getattr(got, name) == getattr(sent, name), name
+    np.testing.assert_array_equal(got.points_scene, points)
+    np.testing.assert_array_equal(got.intrinsics, k)
+    np.testing.assert_allclose(got.T_scene_camera, T, atol=1e-12)
+    assert got.points_scene.dtype == np.float32
+
+
+def test_what_keyframes_show_is_part_of_the_scene():
+    views = {7: (1, 3), 2**60: ()}
+    wire = serialize_message(graph_message(scene(), "spatial_scene", "odom", views))
+    got = views_from(deserialize_message(wire, ros.SceneGraph))
+    assert got == views and list(got) == list(views)
+    assert views_from(graph_message(scene(), "spatial_scene", "odom")) == {}
+
+
+def test_proxies_come_back_the_same():
+    features = torch.tensor([[0.5, -1.25], [3.0, 1e-3], [0.0, 8.0]])
+    points = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9.5]])
+    sequence = ProxySequence(
+        features, points, torch.tensor([-2, 5, 0]), torch.tensor([40, 1, 70_000])
+    )
+    sent = Reading(sequence, 8, STAMP, "encoder")
+    wire = serialize_message(proxies_message(sent, "spatial_scene"))
+    got = proxies_from(deserialize_message(wire, ros.ProxySequence))
+    assert (got.revision, got.stamp_ns, got.encoder) == (8, STAMP, "encoder")
+    assert torch.equal(got.sequence.features, features.half())
+    assert torch.equal(got.sequence.points_scene, points)
+    assert got.sequence.groups.tolist() == [0, 5, 0], "surroundings of whatever kind are 0"
+    assert got.sequence.counts.tolist() == [40, 1, 70_000]
+    empty = Reading(ProxySequence(*(part[:0] for part in vars(sequence).values())), 1, 0, "")
+    assert len(proxies_from(proxies_message(empty, "spatial_scene")).sequence) == 0
+
+
 def test_answer_becomes_a_result():
     answer = Answer(
         "1.20 m",
@@ -186,6 +243,22 @@ def test_answer_in_words_has_no_number():
     result = ros.Ask.Result()
     fill_result(result, Answer("left", True, "direction", "left"), scene(), "spatial_scene")
     assert result.answered and not result.has_value and not result.has_goal_pose
+
+
+def test_boxes_of_no_object_come_last_and_without_an_id():
+    ghost = NamedBox(Box(9.0, 8.0, 1.0, 2.0, 1.0, 0.5, 0.3), "ghost")
+    answer = Answer("", True, "boxes", objects=(2,), evidence=(2,), confidence=0.25, boxes=(ghost,))
+    result = ros.Ask.Result()
+    fill_result(result, answer, scene(), "spatial_scene")
+    known, unknown = result.boxes.detections
+    assert (known.id, unknown.id) == ("2", "")
+    hypotheses = [d.results[0].hypothesis for d in (known, unknown)]
+    assert [h.class_id for h in hypotheses] == [scene()[2].label, "ghost"]
+    assert [h.score for h in hypotheses] == [scene()[2].label_score, 0.25]
+    assert box_from(unknown.bbox).yaw == pytest.approx(0.3)
+    assert box_from(unknown.bbox).center.tolist() == [9.0, 8.0, 1.0]
+    assert unknown.header.frame_id == "spatial_scene" and unknown.header == known.header
+    assert list(result.object_ids) == [2]
 
 
 def test_time_keeps_every_nanosecond():

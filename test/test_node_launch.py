@@ -17,6 +17,7 @@ pytest.importorskip("launch_ros")
 from launch.actions import DeclareLaunchArgument
 from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
+from launch_ros.utilities import evaluate_parameters
 from rcl_interfaces.srv import GetParameters
 from ros_rig import Rig
 
@@ -81,6 +82,32 @@ def test_without_bag_and_rviz_two_nodes_start(tmp_path):
     _, actions = description(camera="/camera", rviz="true", rosbag=str(tmp_path))
     nodes = [action.node_executable for action in actions if isinstance(action, Node)]
     assert nodes[:3] == ["mapper", "reasoner", "rviz2"]
+
+
+def parameters_of(**given: str) -> dict[str, dict[str, object]]:
+    """Node to its parameters, those of files left out."""
+    context = LaunchContext()
+    _, actions = description(camera="/camera", **given)
+    found: dict[str, dict[str, object]] = {}
+    for node in (action for action in actions if isinstance(action, Node)):
+        evaluated = evaluate_parameters(context, node._Node__parameters)
+        parts = [part for part in evaluated if isinstance(part, dict)]
+        found[node.node_executable] = {name: part[name] for part in parts for name in part}
+    return found
+
+
+def test_the_reasoner_gets_its_model_and_the_mapper_the_encoder_that_fits():
+    given = parameters_of()
+    assert given["reasoner"]["reasoner"] == "geometric"
+    assert given["mapper"]["encoder.checkpoint"] == "descriptors"
+    given = parameters_of(reasoner="proxy3d", checkpoint="/models/a", device="cuda:1")
+    assert given["reasoner"]["model.checkpoint"] == "/models/a"
+    assert given["reasoner"]["model.device"] == "cuda:1"
+    assert given["mapper"]["encoder.checkpoint"] == "/models/a"
+    given = parameters_of(reasoner="proxy3d", checkpoint="/models/a", encoder="Qwen/base")
+    assert given["mapper"]["encoder.checkpoint"] == "Qwen/base"
+    given = parameters_of(reasoner="chat", checkpoint="/models/a")
+    assert given["mapper"]["encoder.checkpoint"] == "descriptors"
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,13 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 from action_msgs.msg import GoalStatus
+from asking import Client
 from geometry_msgs.msg import Point32, Polygon
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.action import ActionClient
 from ros_rig import LATCHED, START_NS, Rig, Robot
 from std_msgs.msg import String
 
-from spatial_vlm_msgs.action import Ask
 from spatial_vlm_msgs.msg import SceneGraph as SceneGraphMessage
 from spatial_vlm_ros.nodes.conversions import graph_message, time_message
 from spatial_vlm_ros.scene.box import Box
@@ -27,10 +26,7 @@ from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph, SceneObject
 def rig(tmp_path):
     with Rig(tmp_path) as made:
         yield made
-        for name, process in made.processes.items():
-            if process.poll() is None:
-                assert made.end(name) == 0, f"{name} ended badly\n{made.log(name)}"
-            assert "Traceback" not in made.log(name), made.log(name)
+        made.end_all()
 
 
 def chairs(stamp_ns: int, *places: float) -> SceneGraphMessage:
@@ -44,35 +40,6 @@ def chairs(stamp_ns: int, *places: float) -> SceneGraphMessage:
     )  # fmt: skip
     scene = SceneGraph(objects, (), (), (), None, None, stamp_ns, len(places))
     return graph_message(scene, "spatial_scene", "odom")
-
-
-class Client:
-    def __init__(self, rig: Rig, reasoner: str = "reasoner") -> None:
-        self._rig = rig
-        self.action = ActionClient(rig.node, Ask, f"/{reasoner}/ask")
-        rig.until(self.action.server_is_ready, 20, f"the action of {reasoner}")
-        time.sleep(1.0)  # the server must have found this client too, or its replies get lost
-        self.phases: list[str] = []
-
-    def send(self, question: str, **goal):
-        future = self.action.send_goal_async(
-            Ask.Goal(question=question, **goal),
-            lambda message: self.phases.append(message.feedback.phase),
-        )
-        self._rig.until(future.done, 20, "the goal to be judged")
-        return future.result()
-
-    def result(self, handle, timeout_s: float = 15.0):
-        future = handle.get_result_async()
-        self._rig.until(future.done, timeout_s, "the result")
-        return future.result()
-
-    def ask(self, question: str, **goal) -> Ask.Result:
-        handle = self.send(question, **goal)
-        assert handle.accepted
-        got = self.result(handle)
-        assert got.status == GoalStatus.STATUS_SUCCEEDED
-        return got.result
 
 
 def test_question_without_a_scene_says_so_in_bounded_time(rig):

@@ -18,6 +18,7 @@ from spatial_vlm_ros.language.said import said_once
 from spatial_vlm_ros.language.scene_text import HEAD, scene_text
 from spatial_vlm_ros.language.token_count import most_qwen_tokens
 from spatial_vlm_ros.language.touched import touched
+from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.scene.cogmap import local_cogmap
 from spatial_vlm_ros.scene.graph import (
     LocalCogMap,
@@ -209,6 +210,48 @@ def test_a_question_about_nothing_here_gives_the_whole() -> None:
 def test_with_the_others_texts_of_different_questions_are_one() -> None:
     for question in ("Where is the lamp?", "How many mugs are there?"):
         assert scene_text(ROOM, question=question, others=True) == scene_text(ROOM)
+
+
+# -- identifiers -----------------------------------------------------------------------------
+
+
+def test_with_identifiers_each_name_begins_with_one() -> None:
+    words = Numbering.of([1, 2, 9], 100).words()
+    assert scene_text(small(), identifiers=words).splitlines() == [
+        *WHOLE[:2],
+        "<OBJ000> lamp: 3.00 0.00 0.90, 0.30 0.28 0.30, yellow",
+        "<OBJ001> dining table: 3.00 2.00 0.38, 1.20 0.80 0.75, yaw 30, brown",
+        WHOLE[4],  # it has none
+        "<OBJ002> chair: 4.00 1.00 0.45, 0.50 0.50 0.90, missing: no longer there",
+        "Relations:",
+        "<OBJ000> lamp above <OBJ001> dining table",
+        "<OBJ001> dining table beside chair",
+        MAPS,
+        "<OBJ000> lamp [5, 5], <OBJ001> dining table [5, 1] -> chair [2, 3] (0.250 m per cell)",
+        WHOLE[-1],
+    ]
+
+
+def test_identifiers_are_counted_in_the_budget() -> None:
+    words = Numbering.of((item.id for item in ROOM.objects), 100).words()
+    text = scene_text(ROOM, 600, identifiers=words)
+    assert most_qwen_tokens(text) <= 600
+    assert left_out(text)
+    told_of = re.findall(r"^<OBJ([0-9]{3})> ", text, re.MULTILINE)
+    assert told_of == sorted(set(told_of)) and told_of
+    assert "(#" not in text
+    # What a question is about comes first, as without them.
+    about = scene_text(ROOM, 300, question="Where is the lamp?", identifiers=words)
+    assert "<OBJ010> lamp:" in about
+
+
+def test_a_label_cannot_pretend_to_be_an_identifier() -> None:
+    objects = (
+        thing(1, "<OBJ001> lamp", (1, 0, 0, 1, 1, 1, 0)),
+        thing(2, "bin", (9, 0, 0, 1, 1, 1, 0)),
+    )
+    text = scene_text(graph(objects), identifiers=Numbering.of([1, 2], 100).words())
+    assert text.count("<OBJ001>") == 1
 
 
 # -- the budget ------------------------------------------------------------------------------

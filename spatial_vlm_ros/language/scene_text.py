@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from spatial_vlm_ros.language.cogmap_text import write_cogmaps
-from spatial_vlm_ros.language.names import scene_names
+from spatial_vlm_ros.language.names import label_words, scene_names
 from spatial_vlm_ros.language.said import said_once
 from spatial_vlm_ros.language.token_count import most_qwen_tokens
 from spatial_vlm_ros.language.touched import Touched, touched
@@ -54,6 +54,7 @@ def scene_text(
     count_tokens: Callable[[str], int] = most_qwen_tokens,
     question: str = "",
     others: bool = False,
+    identifiers: Mapping[int, str] | None = None,
 ) -> str:
     """The whole scene, or what a question touches, in at most ``budget`` tokens (None: any number).
 
@@ -63,12 +64,15 @@ def scene_text(
     other objects, other relations, other maps, missing objects. A last line then counts what was
     left out. Objects that are tentative are never told.
 
+    ``identifiers`` (id to word, like "<OBJ003>") are for models that name objects by them: wherever
+    an object that has one is named, its identifier comes first, and its id is not said.
+
     ``count_tokens`` is of the model's tokenizer, special tokens included if there are any; the
     default needs none and never counts too few for Qwen2.5. ``ValueError`` says how many tokens are
     needed at least.
     """
     about = touched(question, scene) if question else Touched()
-    lines = _Lines(scene)
+    lines = _Lines(scene, identifiers or {})
     pieces = list(dict.fromkeys(_by_importance(lines, about, others or not about.meant)))
     totals = Counter(_KINDS[piece.kind] for piece in lines.all())
 
@@ -98,8 +102,12 @@ def _most(fits: Callable[[int], bool], count: int) -> int:
 class _Lines:
     """The pieces of all that can be told of a scene."""
 
-    def __init__(self, scene: SceneGraph) -> None:
-        names = scene_names(scene)
+    def __init__(self, scene: SceneGraph, identifiers: Mapping[int, str]) -> None:
+        names = scene_names(scene) | {
+            item.id: f"{identifiers[item.id]} {label_words(item.label)}"
+            for item in scene.objects
+            if item.id in identifiers
+        }
         told = [item for item in scene.objects if item.state is not ObjectState.TENTATIVE]
         told.sort(key=lambda item: item.id)
         unplaced = frozenset(scene.unplaced if scene.cogmaps else ())

@@ -1,11 +1,12 @@
-"""Core dataclasses as messages, and back."""
+"""Objects, scene graphs and answers as messages, and back."""
 
 from __future__ import annotations
 
 import array
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -20,9 +21,6 @@ from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene import graph as core
 from spatial_vlm_ros.scene.box import Box
-
-if TYPE_CHECKING:  # needs torch
-    from spatial_vlm_ros.proxies.scene_proxies import Reading
 
 
 def time_message(stamp: int) -> Time:
@@ -55,6 +53,15 @@ def pose_message(matrix: NDArray[np.float64]) -> Pose:
     transform = transform_message(matrix)
     place = transform.translation
     return Pose(position=Point(x=place.x, y=place.y, z=place.z), orientation=transform.rotation)
+
+
+def pose_from(message: Pose) -> NDArray[np.float64]:
+    """The (4, 4) rigid transform of a pose."""
+    place, turn = message.position, message.orientation
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+    matrix[:3, 3] = place.x, place.y, place.z
+    return matrix
 
 
 def polygon_points(polygon: Polygon) -> NDArray[np.float64] | None:
@@ -119,23 +126,34 @@ def detections_message(
 ) -> ros.Detection3DArray:
     """Objects for the ecosystem: ``id`` stays the same over time, ``class_id`` is the label."""
     message = ros.Detection3DArray(header=header(stamp, frame))
-    for item in items:
-        detection = ros.Detection3D(header=message.header, id=str(item.id))
-        fill_box(detection.bbox, item.box)
-        hypothesis = ros.ObjectHypothesisWithPose()
-        hypothesis.hypothesis.class_id = item.label
-        hypothesis.hypothesis.score = float(item.label_score)
-        hypothesis.pose.pose = detection.bbox.center
-        detection.results.append(hypothesis)
-        message.detections.append(detection)
+    message.detections = [
+        _detection(item.box, item.label, item.label_score, message.header, str(item.id))
+        for item in items
+    ]
     return message
+
+
+def _detection(box: Box, label: str, score: float, stamped: Header, number: str) -> ros.Detection3D:
+    detection = ros.Detection3D(header=stamped, id=number)
+    fill_box(detection.bbox, box)
+    hypothesis = ros.ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = label
+    hypothesis.hypothesis.score = float(score)
+    hypothesis.pose.pose = detection.bbox.center
+    detection.results.append(hypothesis)
+    return detection
 
 
 # -- scene graph -----------------------------------------------------------------------------
 
 
-def graph_message(scene: core.SceneGraph, scene_frame: str, fixed_frame: str) -> ros.SceneGraph:
-    """The whole scene in ``scene_frame``."""
+def graph_message(
+    scene: core.SceneGraph,
+    scene_frame: str,
+    fixed_frame: str,
+    views: Mapping[int, Iterable[int]] = MappingProxyType({}),
+) -> ros.SceneGraph:
+    """The whole scene in ``scene_frame``; ``views`` has what each keyframe shows, by its id."""
     message = ros.SceneGraph(
         header=header(scene.stamp_ns, scene_frame),
         revision=scene.revision,
@@ -149,6 +167,7 @@ def graph_message(scene: core.SceneGraph, scene_frame: str, fixed_frame: str) ->
         unplaced=list(scene.unplaced),
         has_floor=scene.floor is not None,
         has_robot_pose=scene.T_scene_robot is not None,
+        views=[ros.View(keyframe=i, visible=list(shown)) for i, shown in views.items()],
     )
     if scene.floor is not None:
         message.floor = _floor_message(scene.floor, message.header)
@@ -159,22 +178,21 @@ def graph_message(scene: core.SceneGraph, scene_frame: str, fixed_frame: str) ->
 
 def graph_from(message: ros.SceneGraph) -> core.SceneGraph:
     """The scene a message describes."""
-    T_scene_robot = None
-    if message.has_robot_pose:
-        place, turn = message.robot_pose.position, message.robot_pose.orientation
-        T_scene_robot = np.eye(4)
-        T_scene_robot[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
-        T_scene_robot[:3, 3] = place.x, place.y, place.z
     return core.SceneGraph(
         tuple(object_from(item) for item in message.objects),
         tuple(core.Relation(r.subject, r.predicate, r.object) for r in message.relations),
         tuple(_cogmap_from(cogmap) for cogmap in message.cognitive_maps),
         tuple(int(i) for i in message.unplaced),
         _floor_from(message.floor) if message.has_floor else None,
-        T_scene_robot,
+        pose_from(message.robot_pose) if message.has_robot_pose else None,
         stamp_ns(message.header.stamp),
         message.revision,
     )
+
+
+def views_from(message: ros.SceneGraph) -> dict[int, tuple[int, ...]]:
+    """The ids of the objects that each keyframe shows, by its id, oldest first."""
+    return {view.keyframe: tuple(map(int, view.visible)) for view in message.views}
 
 
 def _cogmap_message(cogmap: core.LocalCogMap) -> ros.LocalCogMap:
@@ -213,35 +231,6 @@ def _floor_from(message: OccupancyGrid) -> core.FloorMap:
     return core.FloorMap(origin.x, origin.y, origin.z, round(info.resolution, 6), seen)
 
 
-# -- proxies ---------------------------------------------------------------------------------
-
-
-def proxies_message(reading: Reading, frame: str) -> ros.ProxySequence:
-    """Proxies in the order in which they are read; background has object id 0."""
-    sequence = reading.sequence
-    features = sequence.features.cpu().half().numpy().astype("<f2")
-    points = sequence.points_scene.cpu().numpy().astype(np.float32)
-    ids = sequence.groups.clamp(min=0).cpu().numpy().astype(np.uint32)
-    return ros.ProxySequence(
-        header=header(reading.stamp_ns, frame),
-        revision=reading.revision,
-        count=len(sequence),
-        dimension=features.shape[1],
-        features=array.array("B", features.tobytes()),
-        points=array.array("f", points.tobytes()),
-        object_ids=array.array("I", ids.tobytes()),
-        encoder=reading.encoder,
-    )
-
-
-def proxy_places(
-    message: ros.ProxySequence,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(K, 3) points and (K,) object ids of a message's proxies, in their order."""
-    points = np.array(message.points, np.float32).reshape(-1, 3)
-    return points, np.array(message.object_ids, np.int64)
-
-
 # -- answers ---------------------------------------------------------------------------------
 
 
@@ -257,11 +246,19 @@ def fill_result(
     result.boxes = detections_message(
         [known[i] for i in answer.objects], scene.stamp_ns, scene_frame
     )
+    result.boxes.detections += [
+        _detection(named.box, named.label, answer.confidence, result.boxes.header, "")
+        for named in answer.boxes
+    ]
     result.object_ids = list(answer.objects)
     result.evidence_ids = list(answer.evidence)
     result.evidence_stamps = [time_message(known[i].last_seen_ns) for i in answer.evidence]
     result.candidates = list(answer.candidates)
     result.scene_revision = scene.revision
+    result.reasoner, result.warnings = answer.reasoner, list(answer.warnings)
+    result.check, result.check_answer = answer.check, answer.check_text
+    result.prompt_tokens, result.cached_tokens = answer.prompt_tokens, answer.cached_tokens
+    result.first_token = float(answer.first_token_s)
     if answer.goal is not None:
         result.has_goal_pose = True
         result.goal_pose.header = header(scene.stamp_ns, scene_frame)

@@ -1,54 +1,40 @@
-"""The reasoner: a latched scene graph in, answers to questions out, by action or by topic."""
+"""The reasoner: a latched scene in, answers to questions out, by action or by topic."""
 
 from __future__ import annotations
 
-import threading
-import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from geometry_msgs.msg import Polygon
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from std_msgs.msg import String
 
 from spatial_vlm_ros.nodes import interfaces as ros
-from spatial_vlm_ros.nodes import qos
-from spatial_vlm_ros.nodes.conversions import fill_result, graph_from, polygon_points
+from spatial_vlm_ros.nodes.conversions import fill_result, polygon_points
 from spatial_vlm_ros.nodes.managed import ManagedNode, run
 from spatial_vlm_ros.nodes.parameters import Parameters
-from spatial_vlm_ros.reasoning.answer import Answer, Reasoner
-from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
+from spatial_vlm_ros.nodes.scene_inputs import Scene, SceneInputs
+from spatial_vlm_ros.reasoners.opening import ReasonersConfig, open_reasoner, release
+from spatial_vlm_ros.reasoning.answer import Answer, Cancelled, Listener, Reasoner
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.scene.region import within
 from spatial_vlm_ros.settings import setting
 
-REASONERS = {"geometric": GeometricReasoner}
 _MAX_GOALS = 8
-_POLL_S = 0.05  # how soon a waiting goal notices that it was cancelled
+_LONGEST_QUESTION = 2000  # characters; a model computes on each of them
 _MAX_END_S = 5.0  # how long deactivation waits for questions to be answered
 
 
 @dataclass(frozen=True)
-class ReasonerConfig:
+class ReasonerConfig(ReasonersConfig):
     """Parameters of the reasoner node."""
 
-    reasoner: str = setting("geometric", "Who answers", choices=tuple(REASONERS), read_only=True)
     scene_wait: float = setting(
         5.0, "How long a question waits for a scene that is new enough [s]", low=0.0, high=600.0
     )
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A received scene and the frame it is in."""
-
-    graph: SceneGraph
-    frame: str
-
-
-class Cancelled(Exception):
-    """The client took its question back, or the node is ending."""
 
 
 class ReasonerNode(ManagedNode):
@@ -62,15 +48,13 @@ class ReasonerNode(ManagedNode):
             locked=lambda: self.state != "unconfigured",
             live=("scene_wait",),
         )
-        self._arrived = threading.Condition()  # guards the four below
-        self._message: ros.SceneGraph | None = None
-        self._scene: Scene | None = None
-        self._listening = False
-        self._asked = 0
+        self._inputs = SceneInputs(self)
+        self._asked = 0  # guarded by the inputs' condition
 
     def configure(self) -> None:
-        """Make the reasoner and offer the action; goals are refused until active."""
-        self._reasoner: Reasoner = REASONERS[self._settings.config().reasoner]()
+        """Open the reasoner and offer the action; goals are refused until active."""
+        config = self._settings.config()
+        self._reasoner: Reasoner = open_reasoner(config, self.get_logger().error)
         self._server = ActionServer(
             self,
             ros.Ask,
@@ -91,124 +75,128 @@ class ReasonerNode(ManagedNode):
 
     def activate(self) -> None:
         """Listen to the mapper."""
-        self._scenes = qos.subscription(
-            self, ros.SceneGraph, "scene_graph", self._on_scene, qos.latched()
-        )
-        self._listening = True
+        name = self._reasoner.name
+        self._inputs.subscribe(proxies=name == "proxy3d", keyframes=name in ("ssr", "chat"))
 
     def deactivate(self) -> None:
         """Forget the scene: it may be another one when active again. What waits is answered so."""
-        self.destroy_subscription(self._scenes)
-        with self._arrived:
-            self._listening, self._message, self._scene = False, None, None
-            self._arrived.notify_all()
-            self._arrived.wait_for(lambda: not self._asked or self.ending.is_set(), _MAX_END_S)
+        self._inputs.unsubscribe()
+        with self._inputs.arrived:
+            self._inputs.arrived.wait_for(
+                lambda: not self._asked or self.ending.is_set(), _MAX_END_S
+            )
 
     def cleanup(self) -> None:
-        """Withdraw the action."""
+        """Withdraw the action, and let go of the model."""
         self._server.destroy()
         self.destroy_subscription(self._questions)
         self.destroy_publisher(self._answers)
-
-    # -- scenes ------------------------------------------------------------------------------
-
-    def _on_scene(self, message: ros.SceneGraph) -> None:
-        with self._arrived:
-            self._message, self._scene = message, None
-            self._arrived.notify_all()
-
-    def _newest(self) -> Scene | None:
-        """The newest scene, converted once however often it is asked for."""
-        with self._arrived:
-            if self._scene is None and self._message is not None:
-                self._scene = Scene(graph_from(self._message), self._message.header.frame_id)
-            return self._scene
-
-    def _wait_for_scene(self, at_ns: int, cancelled: Any) -> Scene | None:
-        """The newest scene once it is at least as new as ``at_ns``; None when the wait ends."""
-        deadline = time.monotonic() + float(self.get_parameter("scene_wait").value)
-        while True:
-            if cancelled() or self.ending.is_set():
-                raise Cancelled
-            scene = self._newest()
-            if scene is not None and scene.graph.stamp_ns >= at_ns:
-                return scene
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._listening:
-                return None
-            with self._arrived:
-                self._arrived.wait(min(left, _POLL_S))
-
-    def _why_no_scene(self, at_ns: int) -> str:
-        wait, topic = self.get_parameter("scene_wait").value, self.resolve_topic_name("scene_graph")
-        if not self._listening:
-            return "the reasoner is not active: activate it first"
-        scene = self._newest()
-        if scene is None:
-            return f"no scene received from topic {topic} within {wait:g} s: is the mapper active?"
-        late = (at_ns - scene.graph.stamp_ns) / 1e9
-        return (
-            f"the newest scene from topic {topic} is {late:.3f} s older than asked for, after "
-            f"waiting {wait:g} s: does the mapper get images?"
-        )
+        del self._reasoner
+        release()
 
     # -- questions ---------------------------------------------------------------------------
 
     def _accept(self, request: ros.Ask.Goal) -> GoalResponse:
-        with self._arrived:
-            if self._listening and self._asked < _MAX_GOALS:
+        with self._inputs.arrived:
+            if self._inputs.listening and self._asked < _MAX_GOALS:
                 self._asked += 1
                 return GoalResponse.ACCEPT
             busy = f"{_MAX_GOALS} are being answered"
-            why = busy if self._listening else "the reasoner is not active"
+            why = busy if self._inputs.listening else "the reasoner is not active"
         self.get_logger().warning(f"question refused: {why}")
         return GoalResponse.REJECT
 
     def _execute(self, goal: Any) -> ros.Ask.Result:
-        result = ros.Ask.Result(reasoner=self._reasoner.name)
+        result = ros.Ask.Result()
         try:
+            result.reasoner = self._reasoner.name
             self._answer(goal, result)
             goal.succeed()
         except Cancelled:
             result.answer = "cancelled"
-            if goal.is_cancel_requested:  # else the node is ending
+            if goal.is_cancel_requested:
                 goal.canceled()
+            elif not self.ending.is_set():
+                result.answer = "the reasoner was deactivated before it had answered"
+                goal.abort()
         except Exception as error:  # a question must never end the node
             self.get_logger().error(f"{goal.request.question!r}: {type(error).__name__}: {error}")
             result.answer = f"internal error: {error}"
             goal.abort()
         finally:
-            with self._arrived:
-                self._asked -= 1
-                self._arrived.notify_all()
+            self._answered()
         return result
 
+    def _wait_for_scene(self, at_ns: int, gone: Callable[[], bool]) -> tuple[Scene | None, str]:
+        """The newest scene once it is at least as new as ``at_ns``, or None and why."""
+        patience = float(self.get_parameter("scene_wait").value)
+        scene = self._inputs.wait_for_scene(at_ns, patience, gone)
+        if scene is not None:
+            return scene, ""
+        if gone():
+            raise Cancelled
+        return None, self._inputs.why_no_scene(at_ns, patience)
+
     def _answer(self, goal: Any, result: ros.Ask.Result) -> None:
+        def tell(phase: str, text: str = "") -> None:
+            goal.publish_feedback(ros.Ask.Feedback(phase=phase, partial_text=text))
+
+        def gone() -> bool:
+            return goal.is_cancel_requested or self.ending.is_set()
+
         request, at_ns = goal.request, stamp_ns(goal.request.at)
-        goal.publish_feedback(ros.Ask.Feedback(phase="waiting for a scene"))
-        scene = self._wait_for_scene(at_ns, lambda: goal.is_cancel_requested)
+        tell("waiting for a scene")
+        scene, why = self._wait_for_scene(at_ns, gone)
         if scene is None:
-            result.kind, result.answer = "no scene", self._why_no_scene(at_ns)
+            result.kind, result.answer = "no scene", why
             return
-        goal.publish_feedback(ros.Ask.Feedback(phase="reasoning"))
-        answer, graph = self._ask(request.question, scene.graph, polygon_points(request.region))
+        tell("reasoning")
+        answer, graph = self._ask(
+            request.question,
+            scene,
+            request.region,
+            Listener(
+                hear=lambda text: tell("reasoning", text),
+                gone=lambda: gone() or not self._inputs.listening,
+            ),
+        )
         if goal.is_cancel_requested:
             raise Cancelled
-        goal.publish_feedback(ros.Ask.Feedback(phase="reasoning", partial_text=answer.text))
+        tell("reasoning", answer.text)
         fill_result(result, answer, graph, scene.frame)
 
-    def _ask(self, question: str, graph: SceneGraph, corners: Any) -> tuple[Answer, SceneGraph]:
-        if corners is not None:
-            graph = within(graph, corners)
-        return self._reasoner.ask(question, graph), graph
+    def _ask(
+        self, question: str, scene: Scene, region: Polygon, listener: Listener
+    ) -> tuple[Answer, SceneGraph]:
+        """The answer, and the part of the scene it was looked for in."""
+        if len(question) > _LONGEST_QUESTION:
+            why = f"a question has at most {_LONGEST_QUESTION} characters, not {len(question)}"
+            return Answer(why, False, "unknown", reasoner=self._reasoner.name), scene.graph
+        corners = polygon_points(region)
+        graph = scene.graph if corners is None else within(scene.graph, corners)
+        seen = replace(self._inputs.seen(scene), more=corners is not None)
+        return self._reasoner.ask(question, graph, seen, listener), graph
 
     def _on_question(self, message: String) -> None:
+        with self._inputs.arrived:
+            self._asked += 1  # what it needs must not be cleaned up meanwhile
         try:
-            scene = self._wait_for_scene(0, lambda: False)
-            if scene is None:
-                text = self._why_no_scene(0)
-            else:
-                text = self._ask(message.data, scene.graph, None)[0].text
+            self._answer_on_topic(message)
+        finally:
+            self._answered()
+
+    def _answered(self) -> None:
+        with self._inputs.arrived:
+            self._asked -= 1
+            self._inputs.arrived.notify_all()
+
+    def _answer_on_topic(self, message: String) -> None:
+        try:
+            scene, text = self._wait_for_scene(0, self.ending.is_set)
+            if scene is not None:
+                listener = Listener(gone=lambda: self.ending.is_set() or not self._inputs.listening)
+                answer, _ = self._ask(message.data, scene, Polygon(), listener)
+                text = " ".join([answer.text, *(f"[{warning}]" for warning in answer.warnings)])
         except Cancelled:
             return
         except Exception as error:  # nothing may escape a callback

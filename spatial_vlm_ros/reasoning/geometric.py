@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spatial_vlm_ros.reasoning import describe, options, resolve, viewpoint
-from spatial_vlm_ros.reasoning.answer import Answer
+from spatial_vlm_ros.reasoning.answer import Answer, Listener, Seen
 from spatial_vlm_ros.reasoning.kinds import (
     commands,
     comparisons,
@@ -46,7 +46,13 @@ class GeometricReasoner:
 
     name = "geometric"
 
-    def ask(self, question: str, scene: SceneGraph) -> Answer:
+    def ask(
+        self,
+        question: str,
+        scene: SceneGraph,
+        seen: Seen | None = None,
+        listener: Listener | None = None,
+    ) -> Answer:
         """Answer from the confirmed objects of ``scene``; see docs/questions.md. Never raises."""
         wording = read(question)
         view = View(scene, scene.present(), wording.closest_of_many)

@@ -1,0 +1,57 @@
+"""Settings of the reasoners that run a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spatial_vlm_ros.settings import setting
+
+_DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model answers, and where it runs."""
+
+    checkpoint: str = setting(
+        "", "Folder of the model, or its hub name if it was fetched before", read_only=True
+    )
+    device: str = setting(
+        "auto", "auto: the GPU if there is one; or cpu, cuda, cuda:1", read_only=True
+    )
+    dtype: str = setting(
+        "auto",
+        "auto: bfloat16, float32 on a CPU",
+        choices=("auto", "float32", "float16", "bfloat16"),
+        read_only=True,
+    )
+
+
+@dataclass(frozen=True)
+class AnsweringConfig:
+    """What a model is told, and how long it may talk."""
+
+    max_tokens: int = setting(512, "Longest answer, in tokens", low=1, high=8192)
+    max_seconds: float = setting(
+        60.0, "An answer that takes longer is cut off [s]", low=0.1, high=3600.0
+    )
+    scene_tokens: int = setting(
+        2000, "chat: the scene as text has at most so many tokens", low=100, high=200_000
+    )
+    key_images: int = setting(
+        4, "chat: at most so many images of what is asked about are shown", low=0, high=64
+    )
+    frames: int = setting(
+        32, "ssr: images of the scene, spread over all there are", low=1, high=256
+    )
+    image_pixels: int = setting(
+        336 * 448,
+        "ssr, chat: an image is made smaller when it has more pixels than this",
+        low=56 * 56,
+        high=4_000_000,
+    )
+    vggt: str = setting(
+        "facebook/VGGT-1B",
+        "ssr: VGGT's folder, or its hub name if fetched before; for checkpoints that use it",
+        read_only=True,
+    )

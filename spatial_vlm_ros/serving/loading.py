@@ -1,0 +1,195 @@
+"""A language model and its tokenizer, from a checkpoint onto a device."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+)
+from transformers.utils import logging as logs
+
+from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
+from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
+from spatial_vlm_ros.reasoners.config import ModelConfig
+from spatial_vlm_ros.vision.checkpoint import Checkpoint
+from spatial_vlm_ros.vision.device import device_of, dtype_of
+
+_PLAIN = "qwen2_5_vl"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in the state to answer, what turns text into its tokens, and where both are from.
+
+    name: what was asked for, a folder or a name of the hub.
+    """
+
+    model: Any
+    tokenizer: Any
+    checkpoint: Checkpoint
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where its inputs have to be."""
+        device: torch.device = self.model.device
+        return device
+
+
+def load_proxy3d(config: ModelConfig) -> LoadedModel:
+    """A Proxy3D, or a plain Qwen2.5-VL to which its new parts are added. Errors as below."""
+    return _load(config, Proxy3DForConditionalGeneration)
+
+
+def load_ssr(config: ModelConfig) -> LoadedModel:
+    """An SSR, or a plain Qwen2.5-VL, which is an untrained SSR-2D. Errors as below."""
+    return _load(config, SSRForConditionalGeneration)
+
+
+def load_chat(config: ModelConfig) -> LoadedModel:
+    """Any model that transformers knows and that answers text about images.
+
+    Nothing is downloaded. ``ValueError`` says what to change: the checkpoint is not there, not
+    whole or of another kind of model, the device is not there or has too little memory.
+    """
+    return _load(config, AutoModelForImageTextToText)
+
+
+def _load(config: ModelConfig, architecture: Any) -> LoadedModel:
+    if not config.checkpoint:
+        raise ValueError("no checkpoint is given: set it to a model's folder or hub name")
+    device = device_of(config.device, "the model")
+    checkpoint = Checkpoint.find(config.checkpoint)
+    own = getattr(architecture, "config_class", None)
+    kind = checkpoint.settings().get("model_type")
+    if own is not None and kind not in (_PLAIN, own.model_type):
+        raise ValueError(
+            f"checkpoint {config.checkpoint} has model_type {kind}, not {own.model_type} or "
+            f"{_PLAIN}"
+        )
+    if own is None and not _sees(kind):
+        raise ValueError(
+            f"checkpoint {config.checkpoint} has model_type {kind}, which transformers "
+            f"{transformers.__version__} does not know as a model of text and images"
+        )
+    dtype = dtype_of(config.dtype, device)
+    _refuse_too_large(checkpoint, config.checkpoint, device, dtype)
+    _refuse_without_tokenizer(checkpoint)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, local_files_only=True)
+        if not tokenizer.is_fast:
+            raise ValueError(
+                f"{type(tokenizer).__name__} is not a fast tokenizer, which holding answers to a "
+                "form needs; is tokenizer.json missing?"
+            )
+        with _silent_transformers():  # what is missing is looked at below
+            model, loaded = architecture.from_pretrained(
+                checkpoint.folder,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                dtype=dtype,
+                attn_implementation=_attention(device),
+            )
+        new = architecture.new_parts if own is not None and kind == _PLAIN else ()
+        _refuse_incomplete(loaded, new)
+        model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            f"checkpoint {config.checkpoint} does not fit into the memory of {device}: choose a "
+            f"smaller one, or device cpu ({_first_line(error)})"
+        ) from error
+    except Exception as error:  # whatever transformers and safetensors raise
+        raise ValueError(
+            f"checkpoint {config.checkpoint} cannot be loaded: {_first_line(error)}"
+        ) from error
+    if own is not None and kind == _PLAIN:
+        _log.warning(
+            "checkpoint %s is a plain Qwen2.5-VL: what %s adds to it is not trained",
+            config.checkpoint,
+            architecture.__name__,
+        )
+    model.eval().requires_grad_(False)
+    return LoadedModel(model, tokenizer, checkpoint, config.checkpoint)
+
+
+def _refuse_too_large(
+    checkpoint: Checkpoint, name: str, device: torch.device, dtype: torch.dtype
+) -> None:
+    """``ValueError``: there is not as much memory; on a CPU the system would end the process."""
+    settings = checkpoint.settings()
+    stored = settings.get("dtype") or settings.get("torch_dtype")
+    bytes_stored = 4 if stored == "float32" else 2
+    needed = checkpoint.size * dtype.itemsize // bytes_stored
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else _free_memory()
+    if needed > free:
+        raise ValueError(
+            f"checkpoint {name} takes {needed / 1e9:.1f} GB as {dtype}, and {device} has "
+            f"{free / 1e9:.1f} GB free: choose a smaller one, another device, or dtype bfloat16"
+        )
+
+
+def _free_memory() -> int:
+    """Bytes that programs can still get."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    raise ValueError("/proc/meminfo does not say how much memory is free")
+
+
+def _refuse_without_tokenizer(checkpoint: Checkpoint) -> None:
+    """``ValueError``: transformers would make one without any words."""
+    names = "tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json"
+    if not any((checkpoint.folder / name).is_file() for name in names):
+        raise ValueError(f"{checkpoint.folder / names[0]} is missing; {checkpoint.remedy}")
+
+
+@contextmanager
+def _silent_transformers() -> Iterator[None]:
+    """Without the progress bar and the table of new weights that it prints."""
+    verbosity, bar = logs.get_verbosity(), logs.is_progress_bar_enabled()
+    logs.set_verbosity_error()
+    logs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logs.set_verbosity(verbosity)
+        if bar:
+            logs.enable_progress_bar()
+
+
+def _sees(kind: Any) -> bool:
+    """Whether models of a model_type are asked with text and images."""
+    return kind in CONFIG_MAPPING and CONFIG_MAPPING[kind] in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+
+def _attention(device: torch.device) -> str | None:
+    """The fastest that is installed; None: SDPA, where the model can."""
+    flash = device.type == "cuda" and find_spec("flash_attn") is not None
+    return "flash_attention_2" if flash else None
+
+
+def _refuse_incomplete(loaded: dict[str, Any], new: tuple[str, ...]) -> None:
+    """``ValueError``: weights are missing, other than those of the ``new`` parts."""
+    expected = tuple(f"{part}." for part in new)
+    missing = sorted(name for name in loaded["missing_keys"] if not name.startswith(expected))
+    if missing:
+        raise ValueError(f"{len(missing)} weights are missing, first {missing[0]}")
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
