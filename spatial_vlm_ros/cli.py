@@ -1,5 +1,5 @@
-"""``spatial-vlm``: simulate a recording, map one, ask about it, hand its scene graph on, and find
-out what is wrong.
+"""``spatial-vlm``: simulate a recording, map one, ask about it, hand its scene graph on, fetch
+models for that, and find out what is wrong.
 """
 
 from __future__ import annotations
@@ -8,12 +8,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from spatial_vlm_ros.scene.graph import SceneGraph
+from spatial_vlm_ros.commands import ask, fetch_models, graph
 
-PICTURES = (".png", ".jpg", ".jpeg")
 TOPICS = ("color", "depth", "camera_info", "labels", "label_info", "detections")
 
 # Everything heavy is imported by the command that needs it, so that --help is instant.
@@ -68,36 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in TOPICS:
         topics.add_argument(f"--{name.replace('_', '-')}", metavar="TOPIC")
 
-    ask = commands.add_parser("ask", help="ask about a saved scene, or a running reasoner")
-    ask.set_defaults(command=_ask)
-    ask.add_argument("question")
-    where = ask.add_mutually_exclusive_group()
-    where.add_argument(
-        "--scene", type=Path, default=Path("scene"), help="folder written by run (default scene)"
-    )
-    where.add_argument("--ros", action="store_true", help="ask the running reasoner node")
-    ask.add_argument("--reasoner", default="/reasoner", help="its full name (default /reasoner)")
-
-    graph = commands.add_parser("graph", help="print a scene graph: text, JSON or Graphviz")
-    graph.set_defaults(command=_graph)
-    whose = graph.add_mutually_exclusive_group()
-    whose.add_argument(
-        "--scene", type=Path, default=Path("scene"), help="folder written by run (default scene)"
-    )
-    whose.add_argument("--ros", action="store_true", help="that of the running mapper node")
-    graph.add_argument("--mapper", default="/mapper", help="its full name (default /mapper)")
-    graph.add_argument(
-        "--format",
-        choices=("text", "json", "dot"),
-        default="text",
-        help="text for a language model, json, or dot: see it with neato -n (default text)",
-    )
-    graph.add_argument("--question", help="only what this touches, in text and picture")
-    graph.add_argument("--tokens", type=int, metavar="N", help="text of at most N tokens (Qwen2.5)")
-    graph.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
-    graph.add_argument(
-        "--picture", type=Path, metavar="FILE.png", help="draw the local maps into this file too"
-    )
+    ask.add(commands)
+    graph.add(commands)
+    fetch_models.add(commands)
 
     doctor = commands.add_parser("doctor", help="say what is wrong with the set-up and with topics")
     doctor.set_defaults(command=_doctor)
@@ -142,77 +112,6 @@ def _run(arguments: argparse.Namespace) -> int:
         fixed_frame=arguments.fixed_frame,
         **{name: getattr(arguments, name) for name in TOPICS},
     )
-    return 0
-
-
-def _ask(arguments: argparse.Namespace) -> int:
-    if arguments.ros:
-        return _ask_reasoner(arguments.question, arguments.reasoner)
-    from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
-
-    answer = GeometricReasoner().ask(arguments.question, _saved_scene(arguments.scene))
-    print(answer.text)
-    return 0 if answer.answered else 1
-
-
-def _saved_scene(folder: Path) -> SceneGraph:
-    from spatial_vlm_ros.memory import SpatialMemory
-    from spatial_vlm_ros.scene.store import fixed_frame_of
-
-    memory = SpatialMemory()
-    memory.load(folder, fixed_frame_of(folder))
-    return memory.graph()
-
-
-def _running_scene(mapper: str) -> SceneGraph:
-    try:
-        from spatial_vlm_ros.nodes.graph_client import latest_graph
-    except ImportError as error:
-        raise _without_ros(error) from error
-    return latest_graph(mapper)
-
-
-def _without_ros(error: ImportError) -> ValueError:
-    return ValueError(
-        f"--ros needs a ROS environment ({error}): `spatial-vlm doctor` says what is missing"
-    )
-
-
-def _ask_reasoner(question: str, reasoner: str) -> int:
-    try:
-        from spatial_vlm_ros.nodes.ask_client import AskClient
-    except ImportError as error:
-        raise _without_ros(error) from error
-    with AskClient(reasoner) as client:
-        result = client.ask(question)
-    print(result.answer)
-    return 0 if result.answered else 1
-
-
-def _graph(arguments: argparse.Namespace) -> int:
-    picture, question = arguments.picture, arguments.question or ""
-    if picture and picture.suffix.lower() not in PICTURES:
-        raise ValueError(f"--picture {picture}: its name has to end in {', '.join(PICTURES)}")
-    if arguments.format != "text" and (arguments.tokens is not None or (question and not picture)):
-        raise ValueError(f"--question and --tokens are for text, not --format {arguments.format}")
-    from spatial_vlm_ros.export import to_dot, to_json
-    from spatial_vlm_ros.language.scene_text import scene_text
-    from spatial_vlm_ros.language.touched import touched
-
-    scene = _running_scene(arguments.mapper) if arguments.ros else _saved_scene(arguments.scene)
-    if arguments.format == "text":
-        written = scene_text(scene, arguments.tokens, question=question) + "\n"
-    else:
-        written = {"json": to_json, "dot": to_dot}[arguments.format](scene)
-    if picture:
-        from spatial_vlm_ros.drawing import local_maps, save_picture
-
-        about = touched(question, scene).meant if question else ()
-        save_picture(picture, local_maps(scene, about))
-    if arguments.output:
-        arguments.output.write_text(written, encoding="utf-8")
-    else:
-        print(written, end="")
     return 0
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ from pathlib import Path
 import cv2
 import pytest
 from small_qwen import save_small_qwen
+from small_vlm import save_small_vlm
 
 from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.drawing import local_maps
@@ -76,7 +80,7 @@ def test_run_with_a_small_checkpoint(recording: Path, tmp_path: Path, capsys) ->
 def test_run_names_a_checkpoint_that_is_not_there(recording: Path, tmp_path: Path, capsys) -> None:
     command = ["run", str(recording / "bag"), "--output", str(tmp_path)]
     assert main([*command, "--encoder", "Qwen/Qwen2.5-VL-7B-Instruct"]) == 2
-    assert "hf download Qwen/Qwen2.5-VL-7B-Instruct" in capsys.readouterr().err
+    assert "spatial-vlm fetch-models Qwen/Qwen2.5-VL-7B-Instruct" in capsys.readouterr().err
 
 
 def test_run_prints_its_objects_and_speed(recording: Path, tmp_path: Path, capsys) -> None:
@@ -108,12 +112,102 @@ def test_ask_answers_from_a_saved_scene(scene: Path, capsys) -> None:
     count = sum(item.label == label for item in memory.graph().present())
     capsys.readouterr()
     assert main(["ask", f"How many {label}s are there?", "--scene", str(scene)]) == 0
-    assert str(count) in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert str(count) in printed.out
+    assert printed.err == "confidence: 1.00 (geometric)\n"
 
 
 def test_ask_without_an_answer_says_so(scene: Path, capsys) -> None:
     assert main(["ask", "Where is the submarine?", "--scene", str(scene)]) == 1
     assert "submarine" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of any vision-language model."""
+    folder: Path = tmp_path_factory.mktemp("checkpoints") / "small"
+    save_small_vlm(folder)
+    return folder
+
+
+def asked(scene: Path, small: Path, question: str, reasoner: str, *more: str) -> list[str]:
+    command = ["ask", question, "--scene", str(scene), "--reasoner", reasoner]
+    return [*command, "--checkpoint", str(small), "--device", "cpu", "--dtype", "float32", *more]
+
+
+def test_ask_a_model_says_what_geometry_thinks_of_it(scene: Path, small: Path, capsys) -> None:
+    capsys.readouterr()
+    assert main(asked(scene, small, "How many chairs are there?", "chat")) == 0
+    printed = capsys.readouterr()
+    assert re.fullmatch(r"\d+\n", printed.out)
+    *warnings, check, confidence = printed.err.strip().splitlines()
+    assert re.fullmatch(r"check: (agrees|disagrees|unchecked)(, .+)?", check)
+    assert re.fullmatch(r"confidence: [01]\.\d\d \(chat\)", confidence)
+    assert all(warning.startswith("warning: ") for warning in warnings)
+
+
+@pytest.mark.parametrize("reasoner", ["ssr", "proxy3d"])
+def test_ask_gives_a_model_what_the_scene_has_for_it(
+    scene: Path, small: Path, reasoner: str, capsys
+) -> None:
+    """Images are there; the proxies are of another encoder than the checkpoint's."""
+    command = asked(scene, small, "How many chairs are there?", reasoner, "--max-tokens", "4")
+    assert main(command) in (0, 1)
+    notes = capsys.readouterr().err
+    if reasoner == "ssr":
+        assert notes.strip().endswith("(ssr)"), notes
+    else:
+        assert "warning: answered by geometric instead of proxy3d: the proxies are" in notes
+        assert "start the mapper with encoder:=" in notes
+
+
+def test_ask_proxy3d_about_proxies_of_its_own_encoder(
+    recording: Path, small: Path, tmp_path: Path, capsys
+) -> None:
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path), "--encoder", str(small)]
+    assert main([*command, "--frames", "8"]) == 0
+    command = asked(tmp_path, small, "How many chairs are there?", "proxy3d", "--max-tokens", "4")
+    assert main(command) in (0, 1)
+    assert capsys.readouterr().err.strip().endswith("(proxy3d)")
+
+
+def test_ask_answers_without_the_model_and_says_so_once(scene: Path, capsys) -> None:
+    question = ["ask", "How many chairs are there?", "--scene", str(scene)]
+    assert main([*question, "--reasoner", "chat", "--checkpoint", "acme/none"]) in (0, 1)
+    printed = capsys.readouterr()
+    warning, confidence = printed.err.strip().splitlines()
+    assert warning.startswith("warning: answered by geometric instead of chat: there is no folder")
+    assert "spatial-vlm fetch-models acme/none" in warning
+    assert confidence.endswith("(geometric)")
+
+
+def test_ask_on_a_terminal_shows_the_answer_as_it_grows(scene: Path, small: Path) -> None:
+    question = asked(scene, small, "Describe the scene.", "chat", "--max-tokens", "24")
+    command = [sys.executable, "-m", "spatial_vlm_ros.cli", *question]
+    whole = subprocess.run(command, capture_output=True, text=True)
+    assert whole.returncode == 0, whole.stderr
+    ours, theirs = pty.openpty()
+    pieces: list[bytes] = []
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE) as process:
+        os.close(theirs)
+        try:
+            while piece := os.read(ours, 4096):
+                pieces.append(piece)
+        except OSError:  # how the end of a terminal reads
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    shown = b"".join(pieces).decode().replace("\r\n", "\n")
+    assert shown.endswith(whole.stdout)
+    assert len(pieces) > 2, pieces
+
+
+def test_ask_knows_every_reasoner(capsys) -> None:
+    from spatial_vlm_ros.reasoners.opening import NAMES
+
+    with pytest.raises(SystemExit):
+        main(["ask", "--help"])
+    assert "{" + ",".join(NAMES) + "}" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +279,13 @@ def test_graph_says_what_cannot_be_written(scene: Path, tmp_path: Path, capsys) 
     [
         (["run", "/no/such/bag"], "/no/such/bag does not exist"),
         (["ask", "how many chairs?", "--scene", "/no/such/scene"], "no scene was saved there"),
+        (["ask", "where?", "--reasoner", "chat"], "--reasoner chat needs --checkpoint"),
+        (["ask", "where?", "--checkpoint", "a/b"], "are for --reasoner proxy3d, ssr or chat"),
+        (["ask", "where?", "--ros", "--max-tokens", "9"], "--max-tokens is for a saved scene"),
+        (
+            ["ask", "w?", "--reasoner", "chat", "--checkpoint", "x", "--max-tokens", "0"],
+            "answering.max_tokens: 0 is below the minimum 1",
+        ),
         (["graph", "--scene", "/no/such/scene"], "no scene was saved there"),
         (["graph", "--picture", "maps.xyz"], "has to end in .png"),
         (["graph", "--format", "json", "--tokens", "9"], "not --format json"),
@@ -223,18 +324,22 @@ def test_simulate_writes_a_recording_and_keeps_another(tmp_path: Path, capsys) -
     assert "another recording" in capsys.readouterr().err
 
 
-def test_help_is_instant_and_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("command", "option"), [("run", "--instances"), ("ask", "--node"), ("fetch-models", "--folder")]
+)
+def test_help_is_instant_and_imports_nothing_heavy(command: str, option: str) -> None:
     program = (
         "import sys\n"
         "from spatial_vlm_ros.cli import main\n"
-        "try: main(['run', '--help'])\n"
+        f"try: main(['{command}', '--help'])\n"
         "except SystemExit: pass\n"
-        "print({'numpy', 'cv2', 'scipy', 'rclpy'} & set(sys.modules), file=sys.stderr)\n"
+        "heavy = {'numpy', 'cv2', 'scipy', 'rclpy', 'torch', 'transformers', 'huggingface_hub'}\n"
+        "print(heavy & set(sys.modules), file=sys.stderr)\n"
     )
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stderr.strip() == "set()"
-    assert "--instances" in done.stdout
+    assert option in done.stdout
     assert time.monotonic() - start < 5.0
 
 

@@ -9,6 +9,8 @@ from rclpy.action import ActionClient
 from spatial_vlm_ros.nodes.interfaces import Ask
 from spatial_vlm_ros.nodes.participant import Participant, domain_hint
 
+_CANCEL_S = 2.0  # how long a reasoner has to hear that the answer is not wanted any more
+
 
 class AskClient(Participant):
     """One caller's questions to the reasoner of that full name."""
@@ -33,11 +35,19 @@ class AskClient(Participant):
         timeout_s: float = 30.0,
         on_feedback: Callable[[Ask.Feedback], None] | None = None,
     ) -> Ask.Result:
-        """The action's result. ``TimeoutError`` when it takes longer than ``timeout_s``."""
+        """The action's result. ``TimeoutError`` when it takes longer than ``timeout_s``.
+
+        The question is cancelled when nobody waits for its answer any more: after that time, and
+        when the user interrupts the program.
+        """
         self.wait_for_reasoner(min(timeout_s, 10.0))
         forward = (lambda message: on_feedback(message.feedback)) if on_feedback else None
         sent = self._client.send_goal_async(Ask.Goal(question=question), forward)
         handle = self.result_of(sent, timeout_s, self._action)
         if not handle.accepted:
             raise ConnectionError(f"{self._action} refused the question {question!r}")
-        return self.result_of(handle.get_result_async(), timeout_s, self._action).result
+        try:
+            return self.result_of(handle.get_result_async(), timeout_s, self._action).result
+        except BaseException:
+            self.spin_until(handle.cancel_goal_async().done, _CANCEL_S)
+            raise

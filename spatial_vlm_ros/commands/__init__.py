@@ -1,0 +1,13 @@
+"""Commands of ``spatial-vlm`` that are more than a call: their arguments, and what they do.
+
+Everything heavy is imported when a command runs, so that --help is instant.
+"""
+
+from __future__ import annotations
+
+
+def without_ros(error: ImportError) -> ValueError:
+    """What to say when --ros was given and ROS is not there."""
+    return ValueError(
+        f"--ros needs a ROS environment ({error}): `spatial-vlm doctor` says what is missing"
+    )
