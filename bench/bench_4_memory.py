@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from bench.harness import Row, Unavailable, benchmark, median_ms
 from bench.recording import frames, objects_in_view
-from spatial_vlm_ros.config import BoxConfig, MemoryConfig
+from spatial_vlm_ros.config import BoxConfig, KeyframeConfig, MemoryConfig
 from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.scene.box import Box, iou
@@ -51,6 +51,7 @@ class _LongRun:
     cpu_ms: list[float] = field(default_factory=list)
     map_bytes: dict[int, int] = field(default_factory=dict)
     process_bytes: dict[int, int] = field(default_factory=dict)
+    keyframes: int = 0
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +64,9 @@ def _long_run() -> _LongRun:
         run.wall_ms.append(1e3 * (time.perf_counter() - wall))
         run.cpu_ms.append(1e3 * (time.process_time() - cpu))
         if number in (500, 3000):
-            run.map_bytes[number] = memory.bytes_used
+            # Images are counted apart: there are 64 at most, and it takes longer to have them.
+            run.map_bytes[number] = memory.bytes_used - memory.keyframes.bytes_used
+            run.keyframes = len(memory.keyframes.all())
             run.process_bytes[number] = _resident_bytes()
     return run
 
@@ -144,6 +147,11 @@ def _aging(times: list[float]) -> Row:
 def map_growth() -> Row:
     sizes = _long_run().map_bytes
     return Row(sizes[3000] / sizes[500], "ratio", bound=1.05)
+
+
+@benchmark("keyframes after 3000 frames")
+def keyframes() -> Row:
+    return Row(_long_run().keyframes, "images", bound=KeyframeConfig().maximum)
 
 
 @benchmark("process memory, frame 3000 over frame 500")
