@@ -21,7 +21,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from spatial_vlm_ros.nodes.dds import profile_environment
-from spatial_vlm_ros.reasoners.opening import NAMES
+from spatial_vlm_ros.reasoners.config import NAMES
 
 SHARE = Path(__file__).resolve().parents[1]
 # input of the mapper -> what follows the camera's namespace, as realsense2_camera names it

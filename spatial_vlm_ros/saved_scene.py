@@ -36,10 +36,8 @@ def load_scene(
 
 def _reading(path: Path, scene: str) -> Reading:
     from spatial_vlm_ros.proxies.scene_proxies import Reading
-    from spatial_vlm_ros.proxies.storage import read_labels, read_sequence
+    from spatial_vlm_ros.proxies.storage import labels_of, read_sequence
 
-    labels = read_labels(path)
-    if labels.get("scene") != scene:
-        raise ValueError(f"{path} is of another scene than the files beside it: delete it")
+    labels = labels_of(path, scene)
     revision, stamp_ns = int(labels["revision"]), int(labels["stamp_ns"])
     return Reading(read_sequence(path), revision, stamp_ns, labels["encoder"])

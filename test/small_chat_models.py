@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from small_qwen import PREPROCESSOR
 from small_vlm import small_tokenizer
 
 from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
@@ -156,17 +157,7 @@ def save_qwen2_vl(folder: Path, seed: int = 0) -> None:
         },
         **_qwen_tokens(tokenizer),
     )
-    preprocessor = {
-        "min_pixels": 3136,
-        "max_pixels": 12845056,
-        "patch_size": 14,
-        "temporal_patch_size": 2,
-        "merge_size": 2,
-        "image_mean": CLIP_MEAN,
-        "image_std": CLIP_STD,
-        "image_processor_type": "Qwen2VLImageProcessor",
-        "processor_class": "Qwen2VLProcessor",
-    }
+    preprocessor = PREPROCESSOR | {"processor_class": "Qwen2VLProcessor"}
     template = {"chat_template": tokenizer.chat_template}
     files = {"preprocessor_config.json": preprocessor, "chat_template.json": template}
     _save(folder, config, tokenizer, seed, files)

@@ -203,7 +203,7 @@ def test_ask_on_a_terminal_shows_the_answer_as_it_grows(scene: Path, small: Path
 
 
 def test_ask_knows_every_reasoner(capsys) -> None:
-    from spatial_vlm_ros.reasoners.opening import NAMES
+    from spatial_vlm_ros.reasoners.config import NAMES
 
     with pytest.raises(SystemExit):
         main(["ask", "--help"])

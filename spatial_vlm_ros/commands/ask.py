@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatial_vlm_ros.commands import without_ros
+from spatial_vlm_ros.reasoners.config import DTYPES, NAMES, AnsweringConfig, ModelConfig
 
 if TYPE_CHECKING:
     from spatial_vlm_ros.reasoning.answer import Answer
 
-_GEOMETRIC = "geometric"
+_GEOMETRIC = NAMES[0]
 _OF_SCENE = ("reasoner", "checkpoint", "device", "dtype", "max_tokens")
 #: A model may be busy with the questions of others, and then takes its time for this one.
 _PATIENCE_S = 300.0
@@ -33,7 +34,7 @@ def add(commands: Any) -> None:
     who = ask.add_argument_group("who answers about a saved scene")
     who.add_argument(
         "--reasoner",
-        choices=(_GEOMETRIC, "proxy3d", "ssr", "chat"),
+        choices=NAMES,
         help="geometric needs no model, the others a checkpoint (default geometric)",
     )
     who.add_argument(
@@ -44,10 +45,13 @@ def add(commands: Any) -> None:
     who.add_argument("--device", help="auto: the GPU if there is one; or cpu, cuda (default auto)")
     who.add_argument(
         "--dtype",
-        choices=("auto", "float32", "float16", "bfloat16"),
+        choices=DTYPES,
         help="auto: bfloat16, float32 on a CPU (default auto)",
     )
-    who.add_argument("--max-tokens", type=int, metavar="N", help="longest answer (default 256)")
+    longest = AnsweringConfig.max_tokens
+    who.add_argument(
+        "--max-tokens", type=int, metavar="N", help=f"longest answer (default {longest})"
+    )
 
 
 def ask_question(arguments: argparse.Namespace) -> int:
@@ -73,8 +77,7 @@ def ask_question(arguments: argparse.Namespace) -> int:
 
 
 def _ask_scene(arguments: argparse.Namespace, shown: _Shown) -> Answer:
-    from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
-    from spatial_vlm_ros.reasoners.opening import ReasonersConfig, open_reasoner
+    from spatial_vlm_ros.reasoners.opening import ReasonersConfig, needs, open_reasoner
     from spatial_vlm_ros.reasoning.answer import Listener
     from spatial_vlm_ros.saved_scene import load_scene
     from spatial_vlm_ros.settings import check
@@ -89,22 +92,9 @@ def _ask_scene(arguments: argparse.Namespace, shown: _Shown) -> Answer:
         answering=AnsweringConfig(**chosen("max_tokens")),
     )
     check(config)
-    scene, seen = load_scene(
-        arguments.scene,
-        proxies=config.reasoner == "proxy3d",
-        keyframes=config.reasoner in ("ssr", "chat"),
-    )
-    _quieten(config.reasoner)
+    scene, seen = load_scene(arguments.scene, **needs(config.reasoner))
     reasoner = open_reasoner(config, say=lambda text: None)  # the answer says it too
     return reasoner.ask(arguments.question, scene, seen, Listener(hear=shown.grow))
-
-
-def _quieten(reasoner: str) -> None:
-    """No bars of loading weights in a log; on a terminal they tell that something happens."""
-    if reasoner != _GEOMETRIC and not sys.stderr.isatty():
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
 
 
 def _ask_node(question: str, node: str) -> int:

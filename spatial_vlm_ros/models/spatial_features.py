@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,12 +19,13 @@ class Frames:
     """Frames of one video, in order; the first is the reference of VGGT.
 
     images: (T, 3, H, W) in 0..1, at the size at which the vision tower sees them. points_scene:
-    (T, r, c, 3) metres, NaN where unknown, over the whole images: row i, column j is the part from
-    i/r to (i+1)/r of the height and from j/c to (j+1)/c of the width; None without a depth camera.
+    of each frame (r, c, 3) metres, NaN where unknown, over the whole image: row i, column j is
+    the part from i/r to (i+1)/r of the height and from j/c to (j+1)/c of the width; None without
+    a depth camera.
     """
 
     images: Tensor
-    points_scene: Tensor | None = None
+    points_scene: Sequence[Tensor] | Tensor | None = None
 
     @property
     def patches(self) -> tuple[int, int]:
@@ -56,7 +58,9 @@ class MetricPoints:
         """See :class:`SpatialFeatures`; NaN where no point is known."""
         if frames.points_scene is None:
             raise ValueError("metric points need points_scene, which only a depth camera gives")
-        return patch_points(frames.points_scene, *frames.patches)
+        return torch.cat(
+            [patch_points(grid[None], *frames.patches) for grid in frames.points_scene]
+        )
 
 
 def spatial_features(

@@ -16,7 +16,7 @@ from spatial_vlm_ros.nodes.conversions import fill_result, polygon_points
 from spatial_vlm_ros.nodes.managed import ManagedNode, run
 from spatial_vlm_ros.nodes.parameters import Parameters
 from spatial_vlm_ros.nodes.scene_inputs import Scene, SceneInputs
-from spatial_vlm_ros.reasoners.opening import ReasonersConfig, open_reasoner, release
+from spatial_vlm_ros.reasoners.opening import ReasonersConfig, needs, open_reasoner, release
 from spatial_vlm_ros.reasoning.answer import Answer, Cancelled, Listener, Reasoner
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene.graph import SceneGraph
@@ -75,8 +75,7 @@ class ReasonerNode(ManagedNode):
 
     def activate(self) -> None:
         """Listen to the mapper."""
-        name = self._reasoner.name
-        self._inputs.subscribe(proxies=name == "proxy3d", keyframes=name in ("ssr", "chat"))
+        self._inputs.subscribe(**needs(self._reasoner.name))
 
     def deactivate(self) -> None:
         """Forget the scene: it may be another one when active again. What waits is answered so."""

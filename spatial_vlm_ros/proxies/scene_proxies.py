@@ -158,9 +158,7 @@ class SceneProxies:
         if not path.exists():
             self.reset()
             return "the scene was saved without proxies"
-        labels, name = storage.read_labels(path), self.encoder.name
-        if labels.get("scene") != scene:
-            raise ValueError(f"{path} is of another scene than the files beside it: delete it")
+        labels, name = storage.labels_of(path, scene), self.encoder.name
         if labels["encoder"] != name:
             self.reset()
             return f"its proxies are features of {labels['encoder']}, the encoder here is {name}"

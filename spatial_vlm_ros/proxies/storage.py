@@ -44,6 +44,14 @@ def read_labels(path: Path) -> dict[str, str]:
     return metadata
 
 
+def labels_of(path: Path, scene: str) -> dict[str, str]:
+    """The labels of proxies of that scene. ``ValueError``: as above, or they are of another."""
+    labels = read_labels(path)
+    if labels.get("scene") != scene:
+        raise ValueError(f"{path} is of another scene than the files beside it: delete it")
+    return labels
+
+
 def read_memory(path: Path, config: ProxyConfig, device: torch.device) -> ProxyMemory:
     """The memory of proxies; clustered anew where it was saved with other settings."""
     labels, state = read_labels(path), _tensors(path, _STATE)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from spatial_vlm_ros.settings import setting
 
-_DTYPES = ("auto", "float32", "float16", "bfloat16")
+#: Who may answer; all but the first run a model.
+NAMES = ("geometric", "proxy3d", "ssr", "chat")
+DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class ModelConfig:
     dtype: str = setting(
         "auto",
         "auto: bfloat16, float32 on a CPU",
-        choices=("auto", "float32", "float16", "bfloat16"),
+        choices=DTYPES,
         read_only=True,
     )
 

@@ -8,13 +8,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
+from spatial_vlm_ros.reasoners.config import NAMES, AnsweringConfig, ModelConfig
 from spatial_vlm_ros.reasoning.answer import Reasoner
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.settings import setting
-
-#: Who may answer; all but the first run a model.
-NAMES = ("geometric", "proxy3d", "ssr", "chat")
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +48,11 @@ def open_reasoner(config: ReasonersConfig, say: Callable[[str], None] = _log.err
         return WithFallback(config.reasoner, _open_model(config), turns, say=say)
     except Exception as error:  # whatever it is, the robot can still be asked
         return WithFallback(config.reasoner, None, turns, reason(error), say)
+
+
+def needs(reasoner: str) -> dict[str, bool]:
+    """Which parts of :class:`Seen` the reasoner of this name looks at."""
+    return {"proxies": reasoner == "proxy3d", "keyframes": reasoner in ("ssr", "chat")}
 
 
 def release() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spatial_vlm_ros.keyframes import Keyframe
-from spatial_vlm_ros.models.spatial_features import Frames, patch_points, spatial_features
+from spatial_vlm_ros.models.spatial_features import Frames, spatial_features
 from spatial_vlm_ros.reasoners.checked import Asked, checked
 from spatial_vlm_ros.reasoners.config import AnsweringConfig
 from spatial_vlm_ros.reasoners.numbering import Numbering
@@ -106,9 +106,8 @@ class SSRReasoner:
             "video_grid_thw": torch.tensor([[len(frames), rows, columns]]),
         }
         if self._features is not None:
-            points = [torch.from_numpy(frame.points_scene)[None] for frame in frames]
-            points = [patch_points(grid, rows, columns) for grid in points]
-            maps = self._features.maps(Frames(torch.stack(images) / 255, torch.cat(points)))
+            points = [torch.from_numpy(frame.points_scene) for frame in frames]
+            maps = self._features.maps(Frames(torch.stack(images) / 255, points))
             scene["spatial_values"] = maps.flatten(0, 2)
         device = self._model.device
         scene = {name: values.to(device) for name, values in scene.items()}

@@ -14,6 +14,7 @@ import transformers
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor
 
+from spatial_vlm_ros.reasoners.config import AnsweringConfig
 from spatial_vlm_ros.reasoners.question_form import Form
 from spatial_vlm_ros.reasoning.answer import NOBODY, Cancelled, Listener
 from spatial_vlm_ros.serving.answer_form import AnswerForms
@@ -74,7 +75,12 @@ class Generator:
     max_tokens: of an answer. max_seconds: after which it is cut off.
     """
 
-    def __init__(self, loaded: LoadedModel, max_tokens: int = 256, max_seconds: float = 60.0):
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        max_tokens: int = AnsweringConfig.max_tokens,
+        max_seconds: float = AnsweringConfig.max_seconds,
+    ) -> None:
         self.model, self.tokenizer, self.device = loaded.model, loaded.tokenizer, loaded.device
         self.max_tokens, self.max_seconds = max_tokens, max_seconds
         self._cache = PromptCache(self.model.config)
