@@ -35,6 +35,22 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+#: Types of a network's weights.
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+
+def device_setting() -> Any:
+    """Of a network."""
+    where = "Where it runs: auto (a GPU where there is one), cpu, cuda, cuda:1 ..."
+    return setting("auto", where, read_only=True)
+
+
+def dtype_setting(on_gpu: str = "bfloat16") -> Any:
+    """Of a network whose weights have the type ``on_gpu`` there unless another one is chosen."""
+    meaning = f"Type of its weights; auto: {on_gpu} on a GPU, float32 on a CPU"
+    return setting("auto", meaning, choices=DTYPES, read_only=True)
+
+
 def check(config: Any, prefix: str = "") -> None:
     """Raise ``ValueError`` naming the first setting of ``config`` that is out of its range.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatial_vlm_ros.commands import without_ros
-from spatial_vlm_ros.reasoners.config import DTYPES, NAMES, AnsweringConfig, ModelConfig
+from spatial_vlm_ros.reasoners.config import NAMES, AnsweringConfig, ModelConfig
+from spatial_vlm_ros.settings import DTYPES
 
 if TYPE_CHECKING:
     from spatial_vlm_ros.reasoning.answer import Answer

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spatial_vlm_ros.settings import setting
+from spatial_vlm_ros.settings import device_setting, dtype_setting, setting
 
 #: Who may answer; all but the first run a model.
 NAMES = ("geometric", "proxy3d", "ssr", "chat")
-DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -18,15 +17,8 @@ class ModelConfig:
     checkpoint: str = setting(
         "", "Folder of the model, or its hub name if it was fetched before", read_only=True
     )
-    device: str = setting(
-        "auto", "auto: the GPU if there is one; or cpu, cuda, cuda:1", read_only=True
-    )
-    dtype: str = setting(
-        "auto",
-        "auto: bfloat16, float32 on a CPU",
-        choices=DTYPES,
-        read_only=True,
-    )
+    device: str = device_setting()
+    dtype: str = dtype_setting()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +16,13 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoTokenizer,
 )
-from transformers.utils import logging as logs
 
 from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
 from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
 from spatial_vlm_ros.reasoners.config import ModelConfig
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.device import device_of, dtype_of
+from spatial_vlm_ros.vision.networks import first_line, load_network
 
 _PLAIN = "qwen2_5_vl"
 
@@ -88,42 +86,22 @@ def _load(config: ModelConfig, architecture: Any) -> LoadedModel:
         )
     dtype = dtype_of(config.dtype, device)
     _refuse_too_large(checkpoint, config.checkpoint, device, dtype)
-    _refuse_without_tokenizer(checkpoint)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, local_files_only=True)
-        if not tokenizer.is_fast:
-            raise ValueError(
-                f"{type(tokenizer).__name__} is not a fast tokenizer, which holding answers to a "
-                "form needs; is tokenizer.json missing?"
-            )
-        with _silent_transformers():  # what is missing is looked at below
-            model, loaded = architecture.from_pretrained(
-                checkpoint.folder,
-                local_files_only=True,
-                use_safetensors=True,
-                output_loading_info=True,
-                dtype=dtype,
-                attn_implementation=_attention(device),
-            )
-        new = architecture.new_parts if own is not None and kind == _PLAIN else ()
-        _refuse_incomplete(loaded, new)
-        model.to(device)
-    except torch.OutOfMemoryError as error:
-        raise ValueError(
-            f"checkpoint {config.checkpoint} does not fit into the memory of {device}: choose a "
-            f"smaller one, or device cpu ({_first_line(error)})"
-        ) from error
-    except Exception as error:  # whatever transformers and safetensors raise
-        raise ValueError(
-            f"checkpoint {config.checkpoint} cannot be loaded: {_first_line(error)}"
-        ) from error
+    tokenizer = _load_tokenizer(checkpoint, config.checkpoint)
+    model = load_network(
+        architecture,
+        checkpoint,
+        config,
+        "the model",
+        auto=torch.bfloat16,
+        new=architecture.new_parts if own is not None and kind == _PLAIN else (),
+        attn_implementation=_attention(device),
+    )
     if own is not None and kind == _PLAIN:
         _log.warning(
             "checkpoint %s is a plain Qwen2.5-VL: what %s adds to it is not trained",
             config.checkpoint,
             architecture.__name__,
         )
-    model.eval().requires_grad_(False)
     return LoadedModel(model, tokenizer, checkpoint, config.checkpoint)
 
 
@@ -151,25 +129,24 @@ def _free_memory() -> int:
     raise ValueError("/proc/meminfo does not say how much memory is free")
 
 
-def _refuse_without_tokenizer(checkpoint: Checkpoint) -> None:
-    """``ValueError``: transformers would make one without any words."""
+def _load_tokenizer(checkpoint: Checkpoint, name: str) -> Any:
+    """``ValueError``: it is not there, where transformers would make one without words; or slow."""
     names = "tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json"
     if not any((checkpoint.folder / name).is_file() for name in names):
         raise ValueError(f"{checkpoint.folder / names[0]} is missing; {checkpoint.remedy}")
-
-
-@contextmanager
-def _silent_transformers() -> Iterator[None]:
-    """Without the progress bar and the table of new weights that it prints."""
-    verbosity, bar = logs.get_verbosity(), logs.is_progress_bar_enabled()
-    logs.set_verbosity_error()
-    logs.disable_progress_bar()
     try:
-        yield
-    finally:
-        logs.set_verbosity(verbosity)
-        if bar:
-            logs.enable_progress_bar()
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, local_files_only=True)
+    except Exception as error:  # whatever tokenizers raise
+        raise ValueError(
+            f"the tokenizer of checkpoint {name} cannot be loaded: {first_line(error)}; "
+            f"{checkpoint.remedy}"
+        ) from error
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"checkpoint {name} cannot be used: {type(tokenizer).__name__} is not a fast "
+            "tokenizer, which holding answers to a form needs; is tokenizer.json missing?"
+        )
+    return tokenizer
 
 
 def _sees(kind: Any) -> bool:
@@ -181,15 +158,3 @@ def _attention(device: torch.device) -> str | None:
     """The fastest that is installed; None: SDPA, where the model can."""
     flash = device.type == "cuda" and find_spec("flash_attn") is not None
     return "flash_attention_2" if flash else None
-
-
-def _refuse_incomplete(loaded: dict[str, Any], new: tuple[str, ...]) -> None:
-    """``ValueError``: weights are missing, other than those of the ``new`` parts."""
-    expected = tuple(f"{part}." for part in new)
-    missing = sorted(name for name in loaded["missing_keys"] if not name.startswith(expected))
-    if missing:
-        raise ValueError(f"{len(missing)} weights are missing, first {missing[0]}")
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"

@@ -55,17 +55,17 @@ def as_tensor(rgb: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.array(rgb, order="C")).permute(2, 0, 1)
 
 
-def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(image: Tensor, size: tuple[int, int], mode: str = "bicubic") -> Tensor:
     """An image (3, H, W) uint8 at another size (height, width).
 
-    Bicubic, and smoothed first where it shrinks: bit for bit what torchvision does in the
-    processors of transformers. Pillow, with which the weights were trained, is 0.005 grey levels
-    off in the mean when both sides shrink, 0.2 when one side grows; OpenCV, which does not smooth,
-    0.4 for 640 x 480 to 588 x 448 and 2.2 for 1920 x 1080 to 672 x 364.
+    mode: bicubic or bilinear. It is smoothed first where it shrinks: bit for bit what torchvision
+    does in the processors of transformers. Pillow, with which the weights were trained, is 0.005
+    grey levels off in the mean when both sides shrink, 0.2 when one side grows; OpenCV, which does
+    not smooth, 0.4 for 640 x 480 to 588 x 448 and 2.2 for 1920 x 1080 to 672 x 364 (all bicubic).
     """
     if image.shape[1:] == size:
         return image
-    return interpolate(image[None], size, mode="bicubic", align_corners=False, antialias=True)[0]
+    return interpolate(image[None], size, mode=mode, align_corners=False, antialias=True)[0]
 
 
 def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
