@@ -41,6 +41,8 @@ def to_json(scene: SceneGraph) -> str:
 
     ``format``, ``version``: of this form; the version grows when a key changes its meaning.
     ``units``, ``frame``: of all numbers; ``stamp_ns``, ``revision``: of the scene.
+    ``scale_spread``: share (1 sigma) by which all lengths may be off together; null where they are
+    no metres but of an unknown unit.
     ``objects``: ``id``, ``name`` (what the text form calls it), ``label``, ``label_score``,
     ``state`` ("TENTATIVE", "CONFIRMED", "MISSING"), ``box`` (``x``, ``y``, ``z`` of the centre,
     ``length``, ``width``, ``height``, ``yaw``), ``colour``, ``colour_score``, ``first_seen_ns``,
@@ -58,7 +60,8 @@ def to_json(scene: SceneGraph) -> str:
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "units": "metres, radians, nanoseconds",
+        "units": f"{'metres' if scene.metric else 'unknown lengths'}, radians, nanoseconds",
+        "scale_spread": scene.scale_spread if scene.metric else None,
         "frame": "scene: origin at the first camera, x forward, y left, z up",
         "stamp_ns": scene.stamp_ns,
         "revision": scene.revision,
@@ -99,7 +102,7 @@ def _dot(scene: SceneGraph) -> Iterator[str]:
     names = scene_names(scene)
     for item in scene.objects:
         if item.state is not ObjectState.TENTATIVE:
-            yield f"{item.id} [{_node(item, names[item.id])}];"
+            yield f"{item.id} [{_node(item, names[item.id], ' m' if scene.metric else '')}];"
     if scene.T_scene_robot is not None:
         x, y = scene.T_scene_robot[:2, 3].tolist()
         yield f'robot [label="robot", shape="ellipse", style="solid", {_pos(x, y)}];'
@@ -116,15 +119,15 @@ def _dot(scene: SceneGraph) -> Iterator[str]:
             )
 
 
-def _node(item: SceneObject, name: str) -> str:
+def _node(item: SceneObject, name: str, unit: str) -> str:
     fill, ink = _PAINT.get(item.colour, _UNPAINTED)
     paint = f'fillcolor="{fill}", fontcolor="{ink}"'
     if item.state is ObjectState.MISSING:
         paint = _GONE
     x, y, z, length, width, height, yaw = item.box.to_tuple()
     facts = (
-        f"centre {x:.2f} {y:.2f} {z:.2f} m, size {length:.2f} {width:.2f} {height:.2f} m, "
-        f"yaw {np.degrees(yaw):.0f} degrees"
+        f"centre {x:.2f} {y:.2f} {z:.2f}{unit}, "
+        f"size {length:.2f} {width:.2f} {height:.2f}{unit}, yaw {np.degrees(yaw):.0f} degrees"
     )
     return f'label={_quoted(name)}, {_pos(x, y)}, {paint}, tooltip="{facts}"'
 

@@ -26,7 +26,12 @@ def load_scene(
     folder = Path(folder)
     state = store.load(folder, MemoryConfig(), store.fixed_frame_of(folder))
     graph = Snapshots().take(
-        state.objects, state.floor, state.T_scene_robot, state.stamp_ns, state.revision
+        state.objects,
+        state.floor,
+        state.T_scene_robot,
+        state.stamp_ns,
+        state.revision,
+        state.scale_spread,
     )
     images = keyframe_files.load(folder, state.name) if keyframes else ()
     path = folder / store.PROXIES

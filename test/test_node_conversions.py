@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -237,6 +238,26 @@ def test_answer_becomes_a_result():
     assert result.has_goal_pose and result.goal_pose.header.frame_id == "spatial_scene"
     assert result.goal_pose.pose.orientation.z == pytest.approx(math.sqrt(0.5))
     assert result.scene_revision == 42
+
+
+def test_the_spread_of_a_number_comes_with_it():
+    result = ros.Ask.Result()
+    fill_result(
+        result, Answer("", True, "distance", 1.2, "m", spread=0.12), scene(), "spatial_scene"
+    )
+    assert (result.value, result.spread) == (1.2, 0.12)
+    result = ros.Ask.Result()
+    fill_result(result, Answer("", True, "compare", "yes"), scene(), "spatial_scene")
+    assert result.spread == 0.0
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.07, math.inf])
+def test_the_spread_of_the_scale_comes_back_the_same(spread):
+    sent = dataclasses.replace(scene(), scale_spread=spread)
+    wire = serialize_message(graph_message(sent, "spatial_scene", "odom"))
+    got = graph_from(deserialize_message(wire, ros.SceneGraph))
+    assert got.scale_spread == spread
+    assert got.metric == (spread < math.inf)
 
 
 def test_answer_in_words_has_no_number():

@@ -27,6 +27,7 @@ HEAD = (
     "Scene in metres: origin at the first camera, x forward, y left, z up; "
     "yaw in degrees, counter-clockwise seen from above."
 )
+_HEAD_NOT_METRIC = HEAD.replace("in metres", "in a unit of unknown length, not in metres")
 #: What is counted, in the order in which it is written, and the line that comes before it.
 OBJECT, RELATION, MAP, ROBOT = "object", "relation", "map", "robot pose"
 _HEADINGS = {
@@ -74,10 +75,10 @@ def scene_text(
     about = touched(question, scene) if question else Touched()
     lines = _Lines(scene, identifiers or {})
     pieces = list(dict.fromkeys(_by_importance(lines, about, others or not about.meant)))
-    totals = Counter(_KINDS[piece.kind] for piece in lines.all())
+    totals, head = Counter(_KINDS[piece.kind] for piece in lines.all()), _head(scene)
 
     def text(count: int) -> str:
-        return _written(pieces[:count], totals)
+        return _written(head, pieces[:count], totals)
 
     def fits(count: int) -> bool:
         return budget is None or count_tokens(text(count)) <= budget
@@ -120,7 +121,7 @@ class _Lines:
             (r, _Piece(1, i, f"{names[r.subject]} {r.predicate} {names[r.object]}"))
             for i, r in enumerate(said_once(scene.relations))
         ]
-        written = write_cogmaps(scene.cogmaps, names, metres=True).splitlines()
+        written = write_cogmaps(scene.cogmaps, names, metres=scene.metric).splitlines()
         self.maps: list[tuple[LocalCogMap, _Piece]] = [
             (made, _Piece(2, i, line))
             for i, (made, line) in enumerate(zip(scene.cogmaps, written, strict=True))
@@ -150,9 +151,19 @@ def _by_importance(lines: _Lines, about: Touched, others: bool) -> Iterator[_Pie
         yield from sorted(lines.all(), key=lines.missing.__contains__)
 
 
-def _written(pieces: Sequence[_Piece], totals: Counter[str]) -> str:
+def _head(scene: SceneGraph) -> str:
+    """What the numbers are, and how well they are known."""
+    if not scene.metric:
+        return _HEAD_NOT_METRIC
+    if not scene.scale_spread:
+        return HEAD
+    percent = float(f"{100 * scene.scale_spread:.1g}")  # changes seldom, and with it what is cached
+    return f"{HEAD} All lengths may be off together by about {percent:g} %."
+
+
+def _written(head: str, pieces: Sequence[_Piece], totals: Counter[str]) -> str:
     """``totals``: how many of each kind the scene has; what is not among ``pieces`` is left out."""
-    written, left_out = [HEAD], Counter(totals)
+    written, left_out = [head], Counter(totals)
     for piece in sorted(pieces):
         kind = _KINDS[piece.kind]
         if left_out[kind] == totals[kind] and _HEADINGS[kind]:

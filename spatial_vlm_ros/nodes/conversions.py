@@ -168,6 +168,7 @@ def graph_message(
         has_floor=scene.floor is not None,
         has_robot_pose=scene.T_scene_robot is not None,
         views=[ros.View(keyframe=i, visible=list(shown)) for i, shown in views.items()],
+        scale_spread=float(scene.scale_spread),
     )
     if scene.floor is not None:
         message.floor = _floor_message(scene.floor, message.header)
@@ -187,6 +188,7 @@ def graph_from(message: ros.SceneGraph) -> core.SceneGraph:
         pose_from(message.robot_pose) if message.has_robot_pose else None,
         stamp_ns(message.header.stamp),
         message.revision,
+        message.scale_spread,
     )
 
 
@@ -243,6 +245,7 @@ def fill_result(
     result.confidence, result.unit = float(answer.confidence), answer.unit
     if isinstance(answer.value, (int, float)):
         result.has_value, result.value = True, float(answer.value)
+        result.spread = float(answer.spread)
     result.boxes = detections_message(
         [known[i] for i in answer.objects], scene.stamp_ns, scene_frame
     )

@@ -13,9 +13,16 @@ from spatial_vlm_ros.reasoners.second_opinion import compare
 from spatial_vlm_ros.reasoning.answer import AGREES, DISAGREES, Answer, GoalPose, Listener
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.reasoning.goal import goal_pose
+from spatial_vlm_ros.reasoning.scale import Scale
+from spatial_vlm_ros.reasoning.units import names_length
 from spatial_vlm_ros.reasoning.view import Unclear, View
 from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph
 from spatial_vlm_ros.serving.generation import Generated
+
+#: A warning.
+MADE_UP = "the scene is not metric: nothing that the model was told says how long a metre is"
+#: Said to a model that is told of lengths that are no metres.
+NO_METRES = "The unit of length of the scene is unknown: compare lengths, but give none in metres."
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class Asked:
     @property
     def words(self) -> str:
         """The question as the model reads it."""
-        parts = self.numbering.to_model(self.question), self.form.instruction
+        scale = "" if self.scene.metric else NO_METRES
+        parts = self.numbering.to_model(self.question), self.form.instruction, scale
         return "\n".join(part for part in parts if part)
 
     def heard_by(self, listener: Listener) -> Listener:
@@ -65,25 +73,31 @@ def checked(name: str, asked: Asked, generated: Generated, *warnings: str) -> An
     cut = () if generated.ended else (f"cut off after {len(generated.probabilities)} tokens",)
     gone = [names[i] for i in found.ids if scene[i].state is ObjectState.MISSING]
     missing = [f"{each} is missing: no longer there" for each in gone]
-    doubt = (opinion.text,) if opinion.state == DISAGREES else ()
+    doubts = (*geometric.warnings, *((opinion.text,) if opinion.state == DISAGREES else ()))
+    value = form.value(generated.text) if opinion.value is None else opinion.value
+    unit, scale = form.unit or geometric.unit, Scale(scene.scale_spread)
+    spread = scale.of(value, unit) if isinstance(value, float) else 0.0
+    unknown = not scene.metric and (bool(form.unit) or names_length(text))
+    made_up = (MADE_UP,) if unknown else ()
     return Answer(
-        text=form.readable(text) or "The model gave no answer.",
+        text=form.readable(text, spread) or "The model gave no answer.",
         answered=bool(text),
         kind=form.kind.value if geometric.kind == "unknown" else geometric.kind,
-        value=form.value(generated.text) if opinion.value is None else opinion.value,
-        unit=form.unit or geometric.unit,
+        value=value,
+        unit=unit,
         objects=objects,
         evidence=tuple(sorted({*objects, *(agreed.evidence if agreed else ())})),
         goal=_goal(asked, objects),
         confidence=_confidence(generated, form),
         boxes=found.boxes,
         reasoner=name,
-        warnings=(*warnings, *found.warnings, *missing, *cut, *doubt),
+        warnings=(*warnings, *found.warnings, *missing, *cut, *made_up, *doubts),
         check=opinion.state,
         check_text=opinion.text,
         prompt_tokens=generated.prompt,
         cached_tokens=generated.reused,
         first_token_s=generated.first_token_s,
+        spread=spread,
     )
 
 
@@ -97,9 +111,12 @@ def _confidence(generated: Generated, form: Form) -> float:
 
 
 def _goal(asked: Asked, objects: tuple[int, ...]) -> GoalPose | None:
-    """Where to drive when the question is a command and the model names an object."""
+    """Where to drive when the question is a command and the model names an object.
+
+    Nobody is sent by lengths of an unknown unit.
+    """
     geometric, scene = asked.geometric, asked.scene
-    if geometric.kind != "command" or not objects:
+    if geometric.kind != "command" or not objects or not scene.metric:
         return None
     if geometric.objects[:1] == objects[:1]:
         return geometric.goal

@@ -16,6 +16,7 @@ from spatial_vlm_ros.reasoning.answer import (
     Seen,
 )
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
+from spatial_vlm_ros.reasoning.scale import NOT_METRIC
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.serving.turns import Turns
 
@@ -51,7 +52,15 @@ class WithFallback:
         seen: Seen = NOTHING_SEEN,
         listener: Listener = NOBODY,
     ) -> Answer:
-        """The model's answer, or geometry's with a warning. :class:`Cancelled`: nobody listens."""
+        """The model's answer, or geometry's with a warning. :class:`Cancelled`: nobody listens.
+
+        Where the scene is not metric, what geometry refuses for that reason no model is asked: it
+        would make up what the scene does not have.
+        """
+        if not scene.metric:
+            refusal = self._geometric.ask(question, scene)
+            if refusal.text == NOT_METRIC:
+                return refusal
         if self._model is None:
             return self._instead(question, scene, self._problem)
         try:

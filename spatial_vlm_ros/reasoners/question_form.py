@@ -12,6 +12,7 @@ from enum import Enum
 
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.lexicon import split_words
+from spatial_vlm_ros.reasoning.scale import plus_minus
 from spatial_vlm_ros.reasoning.units import AREAS, LENGTHS
 from spatial_vlm_ros.reasoning.vocabulary import MEASURES
 from spatial_vlm_ros.reasoning.wording import Wording, read
@@ -67,13 +68,13 @@ class Form:
             ),
         }[self.kind]
 
-    def readable(self, text: str) -> str:
-        """An answer in this form as people read it: "B. lamp", "2.1 m"."""
+    def readable(self, text: str, spread: float = 0.0) -> str:
+        """An answer in this form as people read it: "B. lamp", "2.1 m", "2.1 m ± 0.2"."""
         text = text.strip()
         if self.kind is FormKind.OPTION and text in self.options:
             return f"{text}. {self.options[text]}"
         if self.kind is FormKind.NUMBER and self.value(text) is not None:
-            return f"{text} {self.unit}"
+            return f"{text} {self.unit}{plus_minus(spread)}"
         return text
 
     def value(self, text: str) -> float | str | None:

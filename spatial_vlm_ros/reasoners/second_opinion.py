@@ -13,10 +13,11 @@ from spatial_vlm_ros.reasoners.mentions import mentions, said_in, text_words
 from spatial_vlm_ros.reasoners.question_form import Form, FormKind
 from spatial_vlm_ros.reasoning import units
 from spatial_vlm_ros.reasoning.answer import AGREES, DISAGREES, UNCHECKED, Answer
+from spatial_vlm_ros.reasoning.scale import SIGMAS, plus_minus
 from spatial_vlm_ros.reasoning.vocabulary import NUMBERS, RELATIONS
 from spatial_vlm_ros.scene.graph import SceneGraph, SceneObject
 
-#: Measures agree within this share of geometry's, lengths within this much in any case [m].
+#: Measures agree within this share of geometry's or its spread, lengths at least within this [m].
 SHARE, LENGTH_M = 0.25, 0.25
 #: A geometric answer no surer than this contradicts nobody; a near tie halves its confidence.
 SURE = 0.5
@@ -108,9 +109,8 @@ def _said(geometric: Answer, form: Form) -> str:
         letter = next((k for k, option in form.options.items() if option == value), "")
         return f"{letter}. {value}"
     if isinstance(value, float):
-        written = f"{value:.2f}" if value >= 1 else f"{value:.3f}"
-        number = written.rstrip("0").rstrip(".")
-        return f"{number} {geometric.unit}".strip()
+        number = f"{value:.{2 if value >= 1 else 3}f}".rstrip("0").rstrip(".")
+        return f"{number} {geometric.unit}{plus_minus(geometric.spread)}".strip()
     reason = geometric.text.removesuffix(".")
     if value in ("yes", "no") and len(reason) <= _LONGEST_REASON:
         return reason[:1].lower() + reason[1:]
@@ -157,7 +157,7 @@ def _near(number: float, true: float, geometric: Answer) -> bool:
     if geometric.kind == "count":
         return number == true
     least = units.convert(LENGTH_M, "m", geometric.unit) if geometric.unit in units.LENGTHS else 0
-    return abs(number - true) <= max(SHARE * abs(true), least)
+    return abs(number - true) <= max(SHARE * abs(true), least, SIGMAS * geometric.spread)
 
 
 def _yes_no(text: str) -> str | None:

@@ -39,6 +39,8 @@ class Answer:
     ``warnings`` what to know about the answer. ``check`` is what geometry says to a model's answer
     (AGREES, DISAGREES or UNCHECKED), ``check_text`` its own answer then. ``prompt_tokens`` is what
     a model was asked with, ``cached_tokens`` of these were known from the question before.
+    ``spread`` is 1 sigma of a ``value`` that was measured, in ``unit``, as far as the scale of the
+    scene is to blame.
     """
 
     text: str
@@ -59,6 +61,7 @@ class Answer:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     first_token_s: float = 0.0
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)

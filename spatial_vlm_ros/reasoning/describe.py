@@ -38,11 +38,6 @@ def joined(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def metres(value: float) -> str:
-    """Like "1.20 m"."""
-    return f"{value:.2f} m"
-
-
 def counted(number: int, noun: str) -> str:
     """Like "no chairs", "1 chair", "3 chairs"."""
     return f"{number or 'no'} {noun if number == 1 else plural(noun)}"
@@ -57,7 +52,7 @@ def facts(item: SceneObject, view: View) -> str:
     """What tells an object from others like it: colour, what it is on, how far away it is."""
     said = [f"#{item.id} {bare(item)}", placed(item, view)]
     try:
-        said.append(f"{metres(measure.gap(item, view.robot))} from me")
+        said.append(f"{view.scale.said(measure.gap(item, view.robot))} from me")
     except Unclear:
         said.append(f"at x {item.box.x:.2f}, y {item.box.y:.2f}")
     return ", ".join(part for part in said if part)
@@ -79,6 +74,6 @@ def position(item: SceneObject, view: View) -> str:
     try:
         degrees = relate.seen_bearing(item, view.robot, view)
         where, _ = measure.sector(degrees, measure.EIGHT)
-        return f"{metres(measure.gap(item, view.robot))} from me, to my {where}"
+        return f"{view.scale.said(measure.gap(item, view.robot))} from me, to my {where}"
     except Unclear:
         return f"at x {item.box.x:.2f}, y {item.box.y:.2f}, z {item.box.z:.2f} in the scene frame"

@@ -16,6 +16,8 @@ from spatial_vlm_ros.reasoning.kinds import (
 )
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind
 from spatial_vlm_ros.reasoning.parser import Parser
+from spatial_vlm_ros.reasoning.scale import NOT_METRIC
+from spatial_vlm_ros.reasoning.units import names_length
 from spatial_vlm_ros.reasoning.view import Unclear, View
 from spatial_vlm_ros.reasoning.wording import MAX_WORDS, Wording, read
 from spatial_vlm_ros.scene.graph import SceneGraph
@@ -62,6 +64,8 @@ class GeometricReasoner:
             return _refusal("unknown", Unclear(f"I read questions of up to {MAX_WORDS} words."))
         answers = _answers(wording, view)
         first = next(answers, None)
+        if not scene.metric and (wording.unit or names_length(question)):
+            return _refusal(first.kind if first else "unknown", Unclear(NOT_METRIC))
         if first is None:
             return _refusal("unknown", Unclear(_NOT_UNDERSTOOD))
         chosen = options.choose(first, wording.options)
@@ -124,5 +128,6 @@ def find_objects(phrase: str, scene: SceneGraph, include_missing: bool = False) 
             objects=ids,
             evidence=tuple(sorted({*ids, *found.evidence})),
             confidence=found.confidence,
+            warnings=found.doubts,
         )
     return _refusal("find", problem)

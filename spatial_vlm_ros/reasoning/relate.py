@@ -75,7 +75,8 @@ def holds(
     * left, right of the robot, and for one who stands and faces: that half; in front, behind: the
       quarter round that way; front-left and the like: that quadrant. Centres seen from above.
 
-    Sureness is 0.5 within ``measure.CLOSE_DEG`` of the border of a direction, else 1.
+    Sureness is 0.5 within ``measure.CLOSE_DEG`` of the border of a direction, and where the spread
+    of the scale leaves open whether something is within ``reach``; else 1.
     """
     sure = np.ones((len(subjects), len(groups)))
     if not sure.size:
@@ -92,7 +93,10 @@ def holds(
             true &= ~_any_of(_vertical(view), subjects, anchors)
         sure = np.vectorize(sureness)(margin)
     elif relation == "near":
-        true = _gaps(subjects, anchors) <= (NEAR if reach is None else reach)
+        gaps = _gaps(subjects, anchors)
+        true = gaps <= (NEAR if reach is None else reach)
+        if reach is not None:
+            sure = np.where(view.scale.leaves_open(gaps, reach), 0.5, 1.0)
     elif any(anchor.id == ROBOT_ID for anchor in anchors):
         if relation != "beside":
             raise Unclear(f"I cannot tell what is {PHRASES[relation]} me.")

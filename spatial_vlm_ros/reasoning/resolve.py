@@ -22,13 +22,15 @@ MOST_LISTED = 12
 @dataclass(frozen=True)
 class Found:
     """``objects`` that fit a phrase, perhaps none. ``evidence`` are ids of what it was judged by,
-    ``sureness`` is 1, less where a comparison was a near tie. ``why_none`` says what failed.
+    ``sureness`` is 1, less where a comparison was a near tie. ``why_none`` says what failed,
+    ``doubts`` what the scale leaves open.
     """
 
     objects: tuple[SceneObject, ...]
     evidence: frozenset[int] = frozenset()
     sureness: float = 1.0
     why_none: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def confidence(self) -> float:
@@ -120,6 +122,7 @@ def joined(found: Sequence[Found]) -> Found:
         frozenset().union(*(part.evidence for part in found)),
         min(part.sureness for part in found),
         " ".join(part.why_none for part in found if not part.objects),
+        tuple(doubt for part in found for doubt in part.doubts),
     )
 
 
@@ -129,12 +132,14 @@ def _narrowed(
     why_none: str = "",
     evidence: Iterable[int] = (),
     sureness: float = 1.0,
+    doubts: tuple[str, ...] = (),
 ) -> Found:
     return Found(
         tuple(objects),
         found.evidence | frozenset(evidence),
         min(found.sureness, sureness),
         why_none if found.objects else found.why_none,
+        found.doubts + doubts,
     )
 
 
@@ -163,6 +168,8 @@ def _with_colour(found: Found, colour: str, phrase: NounPhrase) -> Found:
 
 def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Found:
     """Those that stand in the clause's relation to any of its anchors."""
+    if clause.reach is not None:
+        view.need_metres()
     why = f"I have seen no {phrase.name} {clause_text(clause)}."
     if clause.relation == "on" and clause.anchors[0].noun.floor:
         return _narrowed(found, relate.on_floor(found.objects, view), why)
@@ -173,10 +180,11 @@ def _placed(found: Found, clause: Clause, phrase: NounPhrase, view: View) -> Fou
     fits = np.asarray(true.any(axis=1))
     kept = [item for item, fit in zip(found.objects, fits, strict=True) if fit]
     by = {item.id for k in true[fits].argmax(axis=1) for item in groups[k]} - {ROBOT_ID}
-    surely_so = np.where(true, sure, 0.0).max(axis=1)  # by some group
-    surely_not = sure.min(axis=1)  # by every group
-    sureness = float(np.where(fits, surely_so, surely_not).min(initial=1.0))
-    return _narrowed(found, kept, why, by, sureness)
+    surely_so = np.where(true, sure, 0.0).max(axis=1)  # by some group; surely not by every one
+    sureness = float(np.where(fits, surely_so, sure.min(axis=1)).min(initial=1.0))
+    open_yet = clause.reach is not None and sureness < 1
+    doubt = f"what is {clause_text(clause)} may be otherwise: {view.scale.known}"
+    return _narrowed(found, kept, why, by, sureness, (doubt,) if open_yet else ())
 
 
 def clause_text(clause: Clause) -> str:

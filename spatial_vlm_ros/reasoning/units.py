@@ -25,6 +25,11 @@ WRITTEN = {
 _NUMBER = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*(?:(" + ")|(".join(WRITTEN.values()) + r"))?(?![a-z0-9])", re.IGNORECASE
 )
+_SAID = re.compile(
+    rf"(?<![\w.])(?:\d+(?:\.\d+)?|{'|'.join(NUMBERS)})[\s-]*(?:cubic\s+)?"
+    rf"(?:{'|'.join(WRITTEN.values())}|m[23²³])(?![a-z0-9²³])",
+    re.IGNORECASE,
+)
 
 _IN_WORDS = {"a": "1", "an": "1", "half a": "0.5", **{w: str(n) for w, n in NUMBERS.items()}}
 
@@ -41,6 +46,14 @@ def read_number(text: str) -> tuple[float, str] | None:
     """The first number of ``text`` and the unit written after it, "" for none."""
     found = _NUMBER.search(text)
     return _parts(found) if found else None
+
+
+def names_length(text: str) -> bool:
+    """Whether a length, area or volume is said in it: "2.1 m", "two feet", "30 square metres".
+
+    Without a number before it a foot may be part of a stool.
+    """
+    return _SAID.search(text) is not None
 
 
 def read_length(words: Sequence[str]) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.reasoning.lexicon import Lexicon, lexicon_for
+from spatial_vlm_ros.reasoning.scale import NOT_METRIC, Scale
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph, SceneObject
 
@@ -43,6 +44,16 @@ class View:
             frozenset(item.label for item in self.objects),
             frozenset(item.colour for item in self.objects),
         )
+
+    @cached_property
+    def scale(self) -> Scale:
+        """How well its lengths are known."""
+        return Scale(self.scene.scale_spread)
+
+    def need_metres(self) -> None:
+        """``Unclear`` where lengths are no metres: what is asked cannot be told without."""
+        if not self.scale.metric:
+            raise Unclear(NOT_METRIC)
 
     @cached_property
     def pairs(self) -> dict[str, set[tuple[int, int]]]:

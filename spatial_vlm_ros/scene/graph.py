@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -104,6 +105,8 @@ class SceneGraph:
     ``T_scene_robot`` (4, 4) is the observer: x forward, y left, z up, at the camera's place, its
     x axis the optical axis projected to the ground. ``revision`` grows whenever anything but
     stamps and counts has changed. ``unplaced`` are ids of objects no LocalCogMap could place.
+    ``scale_spread`` is the share (1 sigma) by which all lengths may be off together, all by the
+    same factor; inf: they are in a unit of unknown length, not in metres.
     """
 
     objects: tuple[SceneObject, ...]
@@ -114,6 +117,12 @@ class SceneGraph:
     T_scene_robot: NDArray[np.float64] | None
     stamp_ns: int
     revision: int
+    scale_spread: float = 0.0
+
+    @property
+    def metric(self) -> bool:
+        """Whether lengths are metres, give or take ``scale_spread``."""
+        return math.isfinite(self.scale_spread)
 
     def __getitem__(self, object_id: int) -> SceneObject:
         """The object with this id; ``KeyError`` when there is none."""

@@ -37,6 +37,7 @@ class Snapshots:
         T_scene_robot: NDArray[np.float64] | None,
         stamp_ns: int,
         revision: int,
+        scale_spread: float = 0.0,
     ) -> SceneGraph:
         """The scene now; ``revision`` has grown when objects or floor have changed."""
         items = tuple(item.snapshot() for item in objects.objects.values())
@@ -53,4 +54,5 @@ class Snapshots:
             T_scene_robot,
             stamp_ns,
             revision,
+            scale_spread,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ PROXIES = "proxies.safetensors"
 
 @dataclass
 class State:
-    """All that a memory keeps between frames."""
+    """All that a memory keeps between frames. scale_spread: see :class:`SceneGraph`."""
 
     T_fixed_scene: NDArray[np.float64]
     stamp_ns: int
@@ -41,6 +42,7 @@ class State:
     objects: ObjectMemory
     floor: Floor
     walls: list[Wall]
+    scale_spread: float = 0.0
 
     @property
     def name(self) -> str:
@@ -72,11 +74,14 @@ def save(
         arrays[f"surface_{item.id}"] = item.surface
         for name in _VOXEL_ARRAYS:
             arrays[f"{name}_{item.id}"] = getattr(item.voxels, name)
+    metric = math.isfinite(state.scale_spread)
+    lengths = "metres" if metric else "unknown lengths"
     content = {
         "format": FORMAT,
         "version": VERSION,
         "fixed_frame": fixed_frame,
-        "units": "metres, radians, nanoseconds; boxes in the scene frame",
+        "units": f"{lengths}, radians, nanoseconds; boxes in the scene frame",
+        "scale_spread": state.scale_spread if metric else None,
         "T_fixed_scene": state.T_fixed_scene.tolist(),
         "T_scene_robot": None if state.T_scene_robot is None else state.T_scene_robot.tolist(),
         "stamp_ns": state.stamp_ns,
@@ -160,7 +165,18 @@ def _state(content: dict[str, Any], arrays: dict[str, Any], config: MemoryConfig
             Wall(row[:3], float(row[3]), row[4:6], row[6:8], float(row[8]))
             for row in arrays["walls"]
         ],
+        _scale_spread(content),
     )
+
+
+def _scale_spread(content: dict[str, Any]) -> float:
+    """0 in files that are older than the key; null stands for inf, which JSON has not."""
+    spread = content.get("scale_spread", 0.0)
+    if spread is None:
+        return math.inf
+    if type(spread) not in (int, float) or not 0 <= spread < math.inf:
+        raise ValueError(f"scale_spread is {spread!r}, neither null nor 0 or more")
+    return float(spread)
 
 
 def _row(wall: Wall) -> NDArray[np.float64]:

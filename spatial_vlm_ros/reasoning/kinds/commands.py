@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.reasoning import describe, measure, relate, resolve
-from spatial_vlm_ros.reasoning.answer import Answer
+from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
 from spatial_vlm_ros.reasoning.goal import FAR, facing, goal_pose
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
 from spatial_vlm_ros.reasoning.resolve import Found
@@ -26,7 +27,8 @@ def _meant(asked: Asked) -> Found:
 
 
 def go(asked: Asked) -> Answer:
-    """Drive to an object."""
+    """Drive to an object. Nobody is sent by lengths of an unknown unit."""
+    asked.view.need_metres()
     found, view = _meant(asked), asked.view
     item, floor = found.objects[0], view.scene.floor
     if floor is None or not floor.seen.any():
@@ -40,7 +42,17 @@ def go(asked: Asked) -> Answer:
         known = describe.name(item)
         raise Unclear(f"I know {known}, but have seen no free floor {there}.", [item])
     text = f"going {where}{describe.name(item)}: stop at x {goal.x:.2f}, y {goal.y:.2f}, facing it."
-    return reply("command", text, objects=[item], based_on=[found], goal=goal)
+    doubts = _doubts(goal, view)
+    return reply("command", text, objects=[item], based_on=[found], goal=goal, doubts=doubts)
+
+
+def _doubts(goal: GoalPose, view: View) -> list[str]:
+    """How far off a goal may be that is measured from where the robot is."""
+    robot = view.robot.box
+    off = view.scale.of(math.hypot(goal.x - robot.x, goal.y - robot.y), "m")
+    if off < measure.CLOSE_M:
+        return []
+    return [f"the goal may be off by {off:.1f} m: {view.scale.known}"]
 
 
 def _cells_on_side(side: str, item: SceneObject, floor: FloorMap, view: View) -> NDArray[np.bool_]:
@@ -54,6 +66,7 @@ def _cells_on_side(side: str, item: SceneObject, floor: FloorMap, view: View) ->
 
 def face(asked: Asked) -> Answer:
     """Turn on the spot."""
+    asked.view.need_metres()
     found = _meant(asked)
     item, robot = found.objects[0], asked.view.robot
     goal = facing(robot.box.center[:2], item, robot.box.bottom)

@@ -25,10 +25,10 @@ def closer(asked: Asked) -> Answer:
     best = int(ranking.chosen(values, asked.gaps["near"], 1, 1)[0])
     item = found[best].objects[int(gaps[best].argmin())]
     sureness = ranking.sureness(values, np.array([best]), "distance")
-    said = [f"{phrase_text(p)} {describe.metres(d)}" for p, d in zip(offered, values, strict=True)]
+    said = _measured(offered, values, "m", asked)
     most = "closest to" if asked.gaps["near"] < 0 else "furthest from"
     text = f"{describe.name(item)} is {most} {describe.names(anchor.objects, 'or')} "
-    text += f"({', '.join(said)}).{describe.almost(sureness)}"
+    text += f"({said}).{describe.almost(sureness)}"
     return reply(
         "closer",
         text,
@@ -48,8 +48,9 @@ def closer_than(asked: Asked) -> Answer:
     true = asked.gaps["near"] * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), "distance")
     why = f"{describe.name(a.objects[0])} is "
-    why += f"{describe.metres(values[0])} from {describe.name(anchor.objects[0])}, "
-    why += f"{describe.name(b.objects[0])} {describe.metres(values[1])}.{describe.almost(sureness)}"
+    of_a, of_b = asked.view.scale.compared(values)
+    why += f"{of_a} from {describe.name(anchor.objects[0])}, "
+    why += f"{describe.name(b.objects[0])} {of_b}.{describe.almost(sureness)}"
     return _of_two("closer", true, why, [a, b, anchor], sureness)
 
 
@@ -62,7 +63,7 @@ def larger(asked: Asked) -> Answer:
     values = next(ranking.values(items, measured, (), asked.view))
     best = int(ranking.chosen(values, sign, 1, 1)[0])
     sureness = ranking.sureness(values, np.array([best]), measured)
-    text = f"{describe.name(items[best])}: {measured} {_sizes(offered, values, measured)}."
+    text = f"{describe.name(items[best])}: {measured} {_sizes(offered, values, asked, measured)}."
     text += describe.almost(sureness)
     value = phrase_text(offered[best])
     return reply("compare", text, value, objects=[items[best]], based_on=found, sureness=sureness)
@@ -76,14 +77,22 @@ def larger_than(asked: Asked) -> Answer:
     true = sign * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), measured)
     phrases = (asked.gaps["a"][0], asked.gaps["b"][0])
-    why = f"{measured} {_sizes(phrases, values, measured)}.{describe.almost(sureness)}"
+    why = f"{measured} {_sizes(phrases, values, asked, measured)}.{describe.almost(sureness)}"
     return _of_two("compare", true, why, [a, b], sureness)
 
 
-def _sizes(phrases: Sequence[NounPhrase], values: NDArray[np.float64], measured: str) -> str:
-    unit = "m3" if measured == "volume" else "m"
-    said = [f"{phrase_text(p)} {x:.2f} {unit}" for p, x in zip(phrases, values, strict=True)]
-    return ", ".join(said)
+def _sizes(
+    phrases: Sequence[NounPhrase], values: NDArray[np.float64], asked: Asked, measured: str
+) -> str:
+    return _measured(phrases, values, "m3" if measured == "volume" else "m", asked)
+
+
+def _measured(
+    phrases: Sequence[NounPhrase], values: NDArray[np.float64], unit: str, asked: Asked
+) -> str:
+    """Like "lamp 0.80 m, bin 1.25 m"."""
+    said = asked.view.scale.compared(values, unit)
+    return ", ".join(f"{phrase_text(p)} {x}" for p, x in zip(phrases, said, strict=True))
 
 
 def _of_two(kind: str, true: bool, why: str, based_on: Sequence[Found], sureness: float) -> Answer:

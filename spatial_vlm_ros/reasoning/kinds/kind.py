@@ -121,18 +121,22 @@ def reply(
     objects: Iterable[SceneObject] = (),
     based_on: Iterable[Found] = (),
     unit: str = "",
+    spread: float = 0.0,
     sureness: float = 1.0,
     goal: GoalPose | None = None,
+    doubts: Iterable[str] = (),
 ) -> Answer:
     """An answer about ``objects`` that rests on them and on everything in ``based_on``.
 
-    Its confidence is that of the least sure object found, times ``sureness``.
+    Its confidence is that of the least sure object found, times ``sureness``. ``doubts`` are said
+    in its warnings, and what was found doubtful.
     """
     ids = [item.id for item in objects if item.id != ROBOT_ID]
-    evidence, confidence = set(ids), 1.0
+    evidence, confidence, doubts = set(ids), 1.0, list(doubts)
     for found in based_on:
         evidence |= found.evidence | {item.id for item in found.objects}
         confidence = min(confidence, found.confidence)
+        doubts += found.doubts
     return Answer(
         text=text[:1].upper() + text[1:],
         answered=True,
@@ -143,6 +147,8 @@ def reply(
         evidence=tuple(sorted(evidence - {ROBOT_ID})),
         goal=goal,
         confidence=round(confidence * sureness, 4),
+        warnings=tuple(dict.fromkeys(doubts)),
+        spread=spread,
     )
 
 
@@ -154,10 +160,13 @@ def yes_no(
     objects: Iterable[SceneObject],
     based_on: Iterable[Found],
     sureness: float = 1.0,
+    doubts: Iterable[str] = (),
 ) -> Answer:
     """:func:`reply` of a question that is answered yes or no, with the facts that say why."""
     text, value = f"{'Yes' if true else 'No'}: {why}", "yes" if true else "no"
-    return reply(kind, text, value, objects=objects, based_on=based_on, sureness=sureness)
+    return reply(
+        kind, text, value, objects=objects, based_on=based_on, sureness=sureness, doubts=doubts
+    )
 
 
 def phrase_text(phrase: NounPhrase) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spatial_vlm_ros.reasoning import describe, measure, resolve, units
+from spatial_vlm_ros.reasoning import describe, measure, resolve, scale, units
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply, yes_no
 from spatial_vlm_ros.reasoning.phrase import ROBOT
@@ -14,6 +14,7 @@ from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear
 
 def distance(asked: Asked) -> Answer:
     """Metres between the nearest points of two boxes; the robot is a pole under its camera."""
+    asked.view.need_metres()
     a, b = _two(asked)
     pairs = [(measure.gap(p, q), p, q) for p in a.objects for q in b.objects if p.id != q.id]
     if not pairs:
@@ -22,9 +23,18 @@ def distance(asked: Asked) -> Answer:
     if one.id == ROBOT_ID:
         one, other = other, one
     value, unit = _in_unit(metres, asked.wording.unit)
-    text = f"{describe.name(one)} is {value:.2f} {unit} from {describe.name(other)}"
+    known = asked.view.scale
+    text = f"{describe.name(one)} is {known.said(value, unit)} from {describe.name(other)}"
     text += ", measured between their closest points."
-    return reply("distance", text, value, unit=unit, objects=[one, other], based_on=[a, b])
+    return reply(
+        "distance",
+        text,
+        value,
+        unit=unit,
+        spread=known.of(value, unit),
+        objects=[one, other],
+        based_on=[a, b],
+    )
 
 
 def _two(asked: Asked) -> tuple[Found, Found]:
@@ -52,22 +62,26 @@ def _in_unit(metres: float, unit: str) -> tuple[float, str]:
 
 def size(asked: Asked) -> Answer:
     """A side of an object, the longest where none is named."""
+    asked.view.need_metres()
     found = resolve.one(asked.gaps["x"], asked.view)
     item = found.objects[0]
     measured = asked.gaps.get("measure", "longest side")
-    box = item.box.canonical()
-    sides = f"{box.length:.2f} m long, {box.width:.2f} m wide and {box.height:.2f} m high"
+    box, known = item.box.canonical(), asked.view.scale
+    long, wide, high = (known.said(side) for side in (box.length, box.width, box.height))
     if measured == "volume":
-        value, unit, shown = box.volume, "m3", f"{box.volume:.3f} m3"
+        value, unit, shown = box.volume, "m3", known.said(box.volume, "m3", 3)
     else:
         value, unit = _in_unit(measure.side(box, measured), asked.wording.unit)
-        shown = f"{value:.2f} {unit}"
-    text = f"the {measured} of {describe.name(item)} is {shown}: it is {sides}."
-    return reply("size", text, value, unit=unit, objects=[item], based_on=[found])
+        shown = known.said(value, unit)
+    text = f"the {measured} of {describe.name(item)} is {shown}: "
+    text += f"it is {long} long, {wide} wide and {high} high."
+    spread = known.of(value, unit)
+    return reply("size", text, value, unit=unit, spread=spread, objects=[item], based_on=[found])
 
 
 def room_size(asked: Asked) -> Answer:
     """Square metres of known floor."""
+    asked.view.need_metres()
     floor = asked.view.scene.floor
     if floor is None or not floor.seen.any():
         raise Unclear("I have seen no floor yet, so I cannot tell how large the room is.")
@@ -75,13 +89,16 @@ def room_size(asked: Asked) -> Answer:
     unit = asked.wording.unit if asked.wording.unit in units.AREAS else "m2"
     value = units.convert(area, "m2", unit)
     said = "square metres" if unit == "m2" else "square feet"
-    text = f"The floor I know, with what stands on it, is {value:.1f} {said}."
-    return reply("room_size", text, value, unit=unit)
+    spread = asked.view.scale.of(value, unit)
+    shown = scale.said(value, said, spread, 1)
+    text = f"The floor I know, with what stands on it, is {shown}."
+    return reply("room_size", text, value, unit=unit, spread=spread)
 
 
 def limit(asked: Asked) -> Answer:
     """Whether a side of an object, or how far it is, is more or less than a length."""
-    wanted = asked.gaps["length"]
+    asked.view.need_metres()
+    wanted, known = asked.gaps["length"], asked.view.scale
     if "more" in asked.gaps:
         found = [resolve.one(asked.gaps["x"], asked.view)]
         item, (measured, sign) = found[0].objects[0], asked.gaps["more"]
@@ -96,9 +113,16 @@ def limit(asked: Asked) -> Answer:
         value = measure.gap(item, other)
         true = asked.gaps["bound"](value, wanted)
         said = f"the distance from {describe.name(item)} to {describe.name(other)}"
-    why = f"{said} is {describe.metres(value)}."
-    sureness = 0.5 if abs(value - wanted) < measure.CLOSE_M else 1.0
-    return yes_no("compare", true, why, objects=[item], based_on=found, sureness=sureness)
+    why, open_yet = f"{said} is {known.said(value)}.", bool(known.leaves_open(value, wanted))
+    return yes_no(
+        "compare",
+        true,
+        why,
+        objects=[item],
+        based_on=found,
+        sureness=0.5 if open_yet or abs(value - wanted) < measure.CLOSE_M else 1.0,
+        doubts=[f"it may be otherwise: {known.known}"] if open_yet else (),
+    )
 
 
 KINDS = (

@@ -12,7 +12,7 @@ from spatial_vlm_ros.reasoning.kinds.counts import exists
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind, reply
 from spatial_vlm_ros.reasoning.phrase import Clause
 from spatial_vlm_ros.reasoning.resolve import Found
-from spatial_vlm_ros.reasoning.view import Unclear
+from spatial_vlm_ros.reasoning.view import Unclear, View
 from spatial_vlm_ros.scene.graph import SceneObject
 
 #: How far away things are still listed by direction [m].
@@ -46,7 +46,8 @@ def what(asked: Asked) -> Answer:
     found = resolve.find(phrases, asked.view)
     sides = [c for c in phrases[0].clauses if c.relation in relate.SIDES and c.facing is None]
     if sides and found.objects:
-        found = _near(found, resolve.place(sides[0].anchors, asked.view, several=True).objects[0])
+        anchors = resolve.place(sides[0].anchors, asked.view, several=True).objects
+        found = _near(found, anchors[0], asked.view)
     if not found.objects:
         return reply("list", f"Nothing. {found.why_none}", "nothing", based_on=[found])
     value = ", ".join(describe.bare(item) for item in found.objects)
@@ -56,10 +57,11 @@ def what(asked: Asked) -> Answer:
     return reply("list", text, value, objects=found.objects, based_on=[found])
 
 
-def _near(found: Found, anchor: SceneObject) -> Found:
+def _near(found: Found, anchor: SceneObject, view: View) -> Found:
     gaps = measure.gaps(found.objects, anchor)
     kept = tuple(found.objects[i] for i in np.argsort(gaps, kind="stable") if gaps[i] <= LISTED_M)
-    return replace(found, objects=kept, why_none=f"I see nothing there within {LISTED_M:.0f} m.")
+    why_none = f"I see nothing there within {LISTED_M:.0f} {view.scale.unit}."
+    return replace(found, objects=kept, why_none=why_none)
 
 
 def supporter(asked: Asked) -> Answer:
