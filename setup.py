@@ -55,6 +55,7 @@ setup(
         "numpy>=1.24",
         "opencv-python-headless>=4.8",
         "pillow>=10.0",
+        "pyyaml>=6.0",
         "rosbags>=0.11",
         "safetensors>=0.4",
         "scipy>=1.10",

@@ -86,10 +86,10 @@ def frame_with_labels() -> Row:
 
 def _stateless(frame: Frame) -> list[np.ndarray]:
     k, depth = frame.intrinsics, frame.depth
+    assert depth is not None and frame.labels is not None
     rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
     z = depth[rows, columns]
     points = np.stack([(columns - k.cx) / k.fx * z, (rows - k.cy) / k.fy * z, z], axis=1)
-    assert frame.labels is not None
     ids = frame.labels.ids[rows, columns]
     found = []
     for number in np.unique(ids[ids > 0]):
@@ -115,6 +115,7 @@ def frame_geometric() -> Row:
 def _euclidean_clusters(frame: Frame) -> np.ndarray:
     """PCL's EuclideanClusterExtraction on one point in 16, without removing any plane."""
     k, step = frame.intrinsics, 4
+    assert frame.depth is not None
     depth = frame.depth[::step, ::step]
     rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
     z = depth[rows, columns]

@@ -37,8 +37,8 @@ class ImageMaps:
 
 def geometry(frame: Frame, config: PointsConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Points (H, W, 3) in the fixed frame, where they are valid, and the true ids (H, W)."""
+    assert frame.labels is not None and frame.T_fixed_camera is not None
     points = unproject(frame, frame.T_fixed_camera, config)
-    assert frame.labels is not None
     ids = frame.labels.ids[:: points.stride, :: points.stride].astype(np.int64)
     return (
         torch.from_numpy(points.points_scene),

@@ -20,6 +20,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from spatial_vlm_ros import presets
 from spatial_vlm_ros.nodes.dds import profile_environment
 from spatial_vlm_ros.reasoners.config import NAMES
 
@@ -53,10 +54,10 @@ def generate_launch_description() -> LaunchDescription:
             argument("depth_transport", "raw", "of the depth image", ["raw", "compressedDepth"]),
             argument("fixed_frame", "odom", "TF frame, z up, in which the camera moves"),
             argument(
-                "instances",
-                "labels",
-                "where objects come from: label image, 2D detector, or depth alone",
-                ["labels", "detections", "geometric"],
+                "preset",
+                "rgbd_labels",
+                "what the camera gives, and what makes objects of it (config/<preset>.yaml)",
+                presets.names(),
             ),
             argument(
                 "encoder",
@@ -89,14 +90,14 @@ def start(context: LaunchContext) -> list:
             raise RuntimeError(f"{name}:={given[name]} does not exist")
     times = {"use_sim_time": bool(given["rosbag"])}
     extra = [str(Path(given["params_file"]).expanduser())] if given["params_file"] else []
-    names = ("instances", "fixed_frame", "image_transport", "depth_transport")
+    names = ("fixed_frame", "image_transport", "depth_transport")
     mapper = Node(
         package="spatial_vlm_ros",
         executable="mapper",
         name="mapper",
         namespace=given["namespace"],
         parameters=[
-            str(SHARE / "config" / f"{given['instances']}.yaml"),
+            str(presets.preset_file(given["preset"])),
             {name: given[name] for name in names},
             {"encoder.checkpoint": encoder_of(given)},
             times,

@@ -70,22 +70,24 @@ class _Pending:
     epoch: int
     partners: dict[str, Any] = field(default_factory=dict)
     info: Any = None
-    T_fixed_camera: NDArray[Any] | None = None  # stays None when it was given up
+    T_fixed_camera: NDArray[Any] | None = None
+    given_up: bool = False
     waits_for: str = "pairing"  # reason it would be dropped for; "" once nothing is missing
 
 
 class FrameAssembler:
     """Turns single messages into frames, in stamp order; safe to use from several threads.
 
-    ``lookup`` gives the transform at a stamp. ``needs`` are the streams that make a frame with
-    "color": "depth", and "labels" or "detections". ``rectified``: the images come rectified.
+    ``lookup`` gives the transform at a stamp; None: frames need no pose. ``needs`` are the streams
+    that make a frame with "color": "depth", "labels", "detections". ``rectified``: the images come
+    rectified.
     ``on_jump`` is called when stamps run back; the queues are empty then and ``epoch`` has grown.
     ``used`` and ``dropped`` (by reason) count frames, ``details`` explains each reason.
     """
 
     def __init__(
         self,
-        lookup: Lookup,
+        lookup: Lookup | None,
         fixed_frame: str,
         needs: Sequence[str] = ("depth",),
         config: AssemblerConfig | None = None,
@@ -147,7 +149,6 @@ class FrameAssembler:
                 if not self._ready:
                     return None
                 pending = self._ready.popleft()
-            assert pending.T_fixed_camera is not None  # or it would not be ready
             try:
                 frame = self._decoder.decode(
                     pending.stamp_ns,
@@ -191,7 +192,7 @@ class FrameAssembler:
                 self._pending.remove(pending)
         while self._pending and self._settle_pose(self._pending[0], now):
             pending = self._pending.pop(0)
-            if pending.T_fixed_camera is not None:
+            if not pending.given_up:
                 self._ready.append(pending)
         while len(self._pending) > self._config.queue_size:
             self._drop(self._pending.pop(0).waits_for, "more images came than could be completed")
@@ -250,6 +251,8 @@ class FrameAssembler:
         """Look up the pose of a paired image; True when found, or given up and counted."""
         if pending.waits_for not in ("", "no_transform"):
             return False
+        if self._lookup is None:
+            return True
         camera_frame = pending.color.header.frame_id
         try:
             pending.T_fixed_camera = self._lookup(self._fixed_frame, camera_frame, pending.stamp_ns)
@@ -260,6 +263,7 @@ class FrameAssembler:
             waited = now - pending.since >= self._config.transform_wait
             if waited or isinstance(error, TooOld):
                 self._drop("no_transform", f"{self._fixed_frame} <- {camera_frame}: {error}")
+                pending.given_up = True
                 return True
             return False
 

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_vlm_ros.commands import ask, fetch_models, graph
-
-TOPICS = ("color", "depth", "camera_info", "labels", "label_info", "detections")
+from spatial_vlm_ros.commands import ask, fetch_models, graph, run
 
 # Everything heavy is imported by the command that needs it, so that --help is instant.
 
@@ -41,30 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--fps", type=float, default=10.0, help="images a second (default 10)")
     simulate.add_argument("--overwrite", action="store_true", help="replace another recording")
 
-    run = commands.add_parser("run", help="map a bag or a folder of RGB-D frames, without ROS")
-    run.set_defaults(command=_run)
-    run.add_argument("path", type=Path, help="bag (folder, .mcap, .db3) or folder of frames")
-    run.add_argument(
-        "--instances",
-        choices=("labels", "detections", "geometric"),
-        help="what says which pixels are one object (default: labels where recorded)",
-    )
-    run.add_argument("--output", type=Path, default=Path("scene"), help="folder (default scene)")
-    run.add_argument("--frames", type=int, help="stop after this many frames")
-    run.add_argument("--fixed-frame", help="TF frame of the poses (default odom, else TF's root)")
-    run.add_argument(
-        "--up", default="z", help="axis of the fixed frame that points up, e.g. --up=-y (default z)"
-    )
-    run.add_argument(
-        "--encoder",
-        default="descriptors",
-        help="features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint "
-        "(default descriptors)",
-    )
-    topics = run.add_argument_group("topics of a bag, where their names and types leave a doubt")
-    for name in TOPICS:
-        topics.add_argument(f"--{name.replace('_', '-')}", metavar="TOPIC")
-
+    run.add(commands)
     ask.add(commands)
     graph.add(commands)
     fetch_models.add(commands)
@@ -95,23 +70,6 @@ def _simulate(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     print(f"written: {arguments.folder}")
-    return 0
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from spatial_vlm_ros.config import EncoderConfig
-    from spatial_vlm_ros.offline import map_recording
-
-    map_recording(
-        arguments.path,
-        arguments.output,
-        arguments.frames,
-        arguments.up,
-        EncoderConfig(arguments.encoder),
-        instances=arguments.instances,
-        fixed_frame=arguments.fixed_frame,
-        **{name: getattr(arguments, name) for name in TOPICS},
-    )
     return 0
 
 

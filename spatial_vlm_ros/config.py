@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spatial_vlm_ros.settings import setting
+from spatial_vlm_ros.settings import device_setting, dtype_setting, setting
 
 
 @dataclass(frozen=True)
@@ -195,17 +195,8 @@ class EncoderConfig:
         "name of a Qwen2.5-VL checkpoint",
         read_only=True,
     )
-    device: str = setting(
-        "auto",
-        "Where it runs: auto (a GPU where there is one), cpu, cuda, cuda:1 ...",
-        read_only=True,
-    )
-    dtype: str = setting(
-        "auto",
-        "Type of its weights; auto: bfloat16 on a GPU, float32 on a CPU",
-        choices=("auto", "float32", "bfloat16", "float16"),
-        read_only=True,
-    )
+    device: str = device_setting()
+    dtype: str = dtype_setting()
     threads: int = setting(
         1,
         "CPU threads of torch; more speed up a checkpoint on the CPU, and cost all else that runs "
@@ -226,8 +217,8 @@ class MemoryConfig:
 
     instances: str = setting(
         "labels",
-        "Where instances come from: a label image, a 2D detector, or depth alone",
-        choices=("labels", "detections", "geometric"),
+        "Where instances come from: a label image, a 2D detector, depth alone, or tracked masks",
+        choices=("labels", "detections", "geometric", "tracked"),
         read_only=True,
     )
     up: str = setting(

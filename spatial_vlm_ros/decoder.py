@@ -26,9 +26,9 @@ class FrameDecoder:
         partners: Mapping[str, Any],
         info: Any,
         names: dict[int, str],
-        T_fixed_camera: NDArray[Any],
+        T_fixed_camera: NDArray[Any] | None,
     ) -> Frame:
-        """The frame of a colour image, its "depth" and maybe "labels" or "detections".
+        """The frame of a colour image and what "depth", "labels" or "detections" came with it.
 
         ``info`` is the CameraInfo, ``names`` the category of each label id. ``ValueError`` says
         which message cannot be used, and why.
@@ -42,7 +42,9 @@ class FrameDecoder:
                 f"colour image is {rgb.shape[1]}x{rgb.shape[0]}, camera_info says "
                 f"{intrinsics.width}x{intrinsics.height}: is it the camera_info of this image?"
             )
-        labels = boxes = None
+        depth = labels = boxes = None
+        if "depth" in partners:
+            depth = camera.rectify(decode_depth(partners["depth"]), smooth=False)
         if "labels" in partners:
             ids = camera.rectify(decode_labels(partners["labels"]), smooth=False)
             labels = LabelImage(ids, names, self._per_instance)
@@ -52,7 +54,7 @@ class FrameDecoder:
         return Frame(
             stamp_ns,
             camera.rectify(rgb, smooth=True),
-            camera.rectify(decode_depth(partners["depth"]), smooth=False),
+            depth,
             intrinsics,
             T_fixed_camera,
             labels,

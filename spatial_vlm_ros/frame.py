@@ -1,9 +1,9 @@
-"""One RGB-D camera frame, as everything downstream receives it."""
+"""One camera frame, as everything downstream receives it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,13 @@ class LabelImage:
 
     ``ids`` is (H, W) int32, 0 = nothing; ``names`` gives the category of an id.
     ``per_instance`` tells whether one id is one object, or one class with possibly many objects.
+    ``scores`` says how sure an id's name is, 0..1; 1 where it says nothing.
     """
 
     ids: NDArray[np.int32]
     names: Mapping[int, str]
     per_instance: bool = True
+    scores: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,21 @@ class Frame:
     rgb: (H, W, 3) uint8 in RGB order. depth: (H, W) float32 metres along the optical axis,
     aligned to rgb; 0, NaN or inf where there is no measurement. T_fixed_camera: (4, 4), maps
     camera optical coordinates (x right, y down, z forward) to the fixed frame (z up, metres).
-    ``labels`` and ``detections`` are None where that kind of input is not used. camera_frame: the
-    name of the camera's optical frame, "" where it has none.
+    Both are None while they are still to be found (``geometry/``). ``labels`` and ``detections``
+    are None where that kind of input is not used. camera_frame: the name of the camera's optical
+    frame, "" where it has none. scale_spread: the share (1 sigma) by which all lengths may be off
+    together: 0 from a depth camera, inf where they are no metres.
     """
 
     stamp_ns: int
     rgb: NDArray[np.uint8]
-    depth: NDArray[np.float32]
+    depth: NDArray[np.float32] | None
     intrinsics: Intrinsics
-    T_fixed_camera: NDArray[np.float64]
+    T_fixed_camera: NDArray[np.float64] | None
     labels: LabelImage | None = None
     detections: tuple[Detection, ...] | None = None
     camera_frame: str = ""
+    scale_spread: float = 0.0
 
     def __post_init__(self) -> None:
         size = (self.intrinsics.height, self.intrinsics.width)
@@ -82,7 +87,7 @@ class Frame:
             raise ValueError(
                 f"colour image is {self.rgb.shape} {self.rgb.dtype}, intrinsics say {size} uint8"
             )
-        if self.depth.shape != size:
+        if self.depth is not None and self.depth.shape != size:
             raise ValueError(
                 f"depth image is {self.depth.shape[1]}x{self.depth.shape[0]}, colour is "
                 f"{size[1]}x{size[0]}: use the depth topic that is aligned to colour"
@@ -92,6 +97,10 @@ class Frame:
                 f"label image is {self.labels.ids.shape[1]}x{self.labels.ids.shape[0]}, colour is "
                 f"{size[1]}x{size[0]}"
             )
+        if not self.scale_spread >= 0:
+            raise ValueError(f"the spread of the scale is {self.scale_spread}, not 0 or more")
+        if self.T_fixed_camera is None:
+            return
         if self.T_fixed_camera.shape != (4, 4) or not np.all(np.isfinite(self.T_fixed_camera)):
             raise ValueError("camera pose is not a finite 4x4 matrix")
         rotation = self.T_fixed_camera[:3, :3]

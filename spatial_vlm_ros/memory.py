@@ -20,12 +20,14 @@ from spatial_vlm_ros.perception.detections import from_detections
 from spatial_vlm_ros.perception.geometric import GeometricSegmenter
 from spatial_vlm_ros.perception.groups import groups_of
 from spatial_vlm_ros.perception.labels import from_labels
+from spatial_vlm_ros.perception.masks import from_masks
 from spatial_vlm_ros.perception.points import PointMap, unproject
 from spatial_vlm_ros.perception.segments import Segments, observations
 from spatial_vlm_ros.scene import store
 from spatial_vlm_ros.scene.floor import Floor
 from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph
 from spatial_vlm_ros.scene.object_memory import ObjectMemory
+from spatial_vlm_ros.scene.scale_spread import ScaleSpread
 from spatial_vlm_ros.scene.snapshots import Snapshots
 from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
 from spatial_vlm_ros.settings import check
@@ -68,6 +70,7 @@ class SpatialMemory:
         self._geometric = GeometricSegmenter(self.config)
         self._stamp_ns = 0
         self._T_scene_robot: NDArray[np.float64] | None = None
+        self._scale_spread = ScaleSpread()
         self._graph: SceneGraph | None = None
         self._snapshots = Snapshots()
 
@@ -76,11 +79,11 @@ class SpatialMemory:
 
         ``ValueError`` says why a frame is unusable; the memory is then unchanged.
         """
-        self._refuse_unusable(frame)
+        T_fixed_camera = self._refuse_unusable(frame)
         T_fixed_scene = self.T_fixed_scene
         if T_fixed_scene is None:
-            T_fixed_scene = scene_frame(frame.T_fixed_camera, self.config.up)
-        T_scene_camera = inverse(T_fixed_scene) @ frame.T_fixed_camera
+            T_fixed_scene = scene_frame(T_fixed_camera, self.config.up)
+        T_scene_camera = inverse(T_fixed_scene) @ T_fixed_camera
         with self._timed("points"):
             points = unproject(frame, T_scene_camera, self.config.points)
             if not points.valid.any():
@@ -100,6 +103,7 @@ class SpatialMemory:
         self._T_scene_robot = level_frame(T_scene_camera)
         self._T_scene_robot.setflags(write=False)
         self._stamp_ns = frame.stamp_ns
+        self._scale_spread.add(frame.scale_spread)
         self._graph = None
         with self._timed("keyframe"):
             self._offer(frame, points, segments, shown)
@@ -119,7 +123,12 @@ class SpatialMemory:
         """What is known now, as immutable data."""
         if self._graph is None:
             self._graph = self._snapshots.take(
-                self._objects, self._floor, self._T_scene_robot, self._stamp_ns, self.revision
+                self._objects,
+                self._floor,
+                self._T_scene_robot,
+                self._stamp_ns,
+                self.revision,
+                self._scale_spread.value,
             )
         return self._graph
 
@@ -146,6 +155,7 @@ class SpatialMemory:
             self._objects,
             self._floor,
             self._geometric.walls.found,
+            self._scale_spread.value,
         )
         proxies = None if self.proxies is None else self.proxies.packed(state.name)
         store.save(folder, state, fixed_frame, proxies, self.keyframes.all())
@@ -163,6 +173,7 @@ class SpatialMemory:
         self._start(self.revision + 1 + state.revision)
         self.T_fixed_scene, self._stamp_ns = state.T_fixed_scene, state.stamp_ns
         self._T_scene_robot = state.T_scene_robot
+        self._scale_spread = ScaleSpread(state.scale_spread)
         self._objects, self._floor = state.objects, state.floor
         self._geometric.walls.found = state.walls
         self.keyframes.reset(keyframes)
@@ -179,11 +190,16 @@ class SpatialMemory:
         images = self.keyframes.bytes_used + (self.proxies.bytes_used if self.proxies else 0)
         return self._objects.bytes_used + self._floor.cells.nbytes + images
 
-    def _refuse_unusable(self, frame: Frame) -> None:
-        if self.config.instances == "labels" and frame.labels is None:
-            raise ValueError("the frame has no label image, which instances = labels needs")
-        if self.config.instances == "detections" and frame.detections is None:
+    def _refuse_unusable(self, frame: Frame) -> NDArray[np.float64]:
+        """The pose of a frame that has all that is needed."""
+        kind = self.config.instances
+        if kind in ("labels", "tracked") and frame.labels is None:
+            raise ValueError(f"the frame has no label image, which instances = {kind} needs")
+        if kind == "detections" and frame.detections is None:
             raise ValueError("the frame has no detections, which instances = detections needs")
+        if frame.T_fixed_camera is None:
+            raise ValueError("the frame has no pose: geometry.poses says where it comes from")
+        return frame.T_fixed_camera
 
     def _segment(self, frame: Frame, points: PointMap) -> Segments:
         config = self.config
@@ -193,6 +209,8 @@ class SpatialMemory:
         shapes = self._geometric.segment(points, self._floor.height)
         if walls.revision != known:
             self._objects.cut(walls.hold)
+        if frame.labels is not None and config.instances == "tracked":
+            return from_masks(frame.labels, points, shapes.ids, config)
         if frame.detections is not None and config.instances == "detections":
             return from_detections(frame.detections, points, shapes.ids, config)
         return shapes

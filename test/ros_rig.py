@@ -111,14 +111,18 @@ class Rig:
                 command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def start_mapper(self, *remaps: str, name: str = "mapper", **parameters: Any) -> None:
-        """A mapper on the robot's topics, with short waits unless given.
+    def start_mapper(
+        self, *remaps: str, name: str = "mapper", preset: Path | None = None, **parameters: Any
+    ) -> None:
+        """A mapper on the robot's topics, with short waits unless given, over a preset's file.
 
         Names that the command line cannot take (with a slash) go through a file.
         """
         slashed = {key: value for key, value in parameters.items() if "/" in key}
         parameters = {key: value for key, value in parameters.items() if "/" not in key}
         arguments = ["--ros-args"]
+        if preset is not None:
+            arguments += ["--params-file", str(preset)]
         if slashed:
             path = self.logs / f"{name}.yaml"
             lines = [f"    {key}: {value}" for key, value in slashed.items()]

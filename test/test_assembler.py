@@ -400,3 +400,20 @@ def test_messages_from_two_threads_are_all_used_once():
     while any(t.is_alive() for t in threads) or made.waiting:
         frames += take_all(made)
     assert [f.stamp_ns for f in frames] == [i * 33 * MS for i in range(1, count + 1)]
+
+
+def test_frames_need_no_depth_and_no_pose_where_they_are_to_be_found():
+    made = FrameAssembler(None, "odom", (), ENDLESS)
+    made.add("camera_info", 1, camera_info(4, 3, 5.0), 0.0)
+    made.add("color", 100, color(100, 7), 0.0)
+    frame = made.take(0.0)
+    assert frame.depth is None and frame.T_fixed_camera is None
+    assert frame.rgb[0, 0, 0] == 7 and frame.camera_frame == CAMERA
+    assert (made.used, made.transform_waits, dict(made.dropped)) == (1, 0, {})
+
+
+def test_a_pose_that_is_needed_is_waited_for_without_depth_too():
+    made = assembler(TransformBuffer(), needs=())
+    made.add("color", 100, color(100), 0.0)
+    assert made.take(0.0) is None and made.waiting == 1
+    assert made.take(5.0) is None and dict(made.dropped) == {"no_transform": 1}

@@ -93,8 +93,26 @@ def test_run_prints_its_objects_and_speed(recording: Path, tmp_path: Path, capsy
     assert len(rows) >= 2
 
 
+def test_run_takes_the_fixed_frame_from_a_file_too(recording: Path, tmp_path: Path, capsys) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**/mapper:\n  ros__parameters:\n    fixed_frame: map\n")
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path / "scene"), "--frames", "4"]
+    assert main([*command, "--params-file", str(file), "--encoder", "none"]) == 0
+    assert json.loads((tmp_path / "scene" / "scene.json").read_text())["fixed_frame"] == "map"
+    file.write_text("/**/mapper:\n  ros__parameters:\n    fixed_frame: moon\n")
+    assert main([*command, "--params-file", str(file)]) == 2
+    assert "'moon' is not in TF" in capsys.readouterr().err
+
+
 def test_run_takes_instances_from_depth_when_told(recording: Path, tmp_path: Path, capsys) -> None:
-    command = ["run", str(recording / "bag"), "--output", str(tmp_path), "--instances", "geometric"]
+    command = [
+        "run",
+        str(recording / "bag"),
+        "--output",
+        str(tmp_path),
+        "--preset",
+        "rgbd_geometric",
+    ]
     assert main([*command, "--frames", "8"]) == 0
     assert "instances from geometric" in capsys.readouterr().out
     labels = {
@@ -325,7 +343,7 @@ def test_simulate_writes_a_recording_and_keeps_another(tmp_path: Path, capsys) -
 
 
 @pytest.mark.parametrize(
-    ("command", "option"), [("run", "--instances"), ("ask", "--node"), ("fetch-models", "--folder")]
+    ("command", "option"), [("run", "--preset"), ("ask", "--node"), ("fetch-models", "--folder")]
 )
 def test_help_is_instant_and_imports_nothing_heavy(command: str, option: str) -> None:
     program = (

@@ -65,8 +65,8 @@ def test_camera_is_the_only_thing_to_give_and_all_is_described():
 
 
 def test_wrong_choice_is_refused():
-    with pytest.raises(RuntimeError, match="instances"):
-        description(camera="/camera", instances="psychic")
+    with pytest.raises(RuntimeError, match="preset"):
+        description(camera="/camera", preset="psychic")
 
 
 @pytest.mark.parametrize("argument", ["rosbag", "params_file"])
@@ -157,14 +157,14 @@ def bag(tmp_path_factory):
     return folder / "bag"
 
 
-@pytest.mark.parametrize("instances", ["labels", "geometric"])
-def test_bag_is_played_mapped_and_ended(tmp_path, bag, instances):
+@pytest.mark.parametrize("preset", ["rgbd_labels", "rgbd_geometric"])
+def test_bag_is_played_mapped_and_ended(tmp_path, bag, preset):
     with Rig(tmp_path) as rig:
         domain = {"ROS_DOMAIN_ID": str(rig.domain), "ROS_LOG_DIR": str(tmp_path)}
         environment = {**os.environ, **domain}
         for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
             environment.pop(name, None)
-        arguments = ["camera:=/camera", f"rosbag:={bag}", f"instances:={instances}"]
+        arguments = ["camera:=/camera", f"rosbag:={bag}", f"preset:={preset}"]
         with (tmp_path / "launch.log").open("wb") as log:
             rig.processes["launch"] = launched = subprocess.Popen(
                 [sys.executable, "-c", ROS2_LAUNCH, str(LAUNCH_FILE), *arguments],
@@ -176,11 +176,11 @@ def test_bag_is_played_mapped_and_ended(tmp_path, bag, instances):
         rig.until(lambda: rig.value("frames in") >= 25, 30, "images")
         rig.until(lambda: rig.value("frames used") >= 8, 30, "frames")
         rig.until(rig.cubes, 20, "objects")
-        if instances == "labels":
+        if preset == "rgbd_labels":
             assert {o.label for o in rig.cubes()} - {"object"}, "names from the label image"
         assert "reasoner" in rig.node.get_node_names()
-        preset = rig.call(GetParameters, "/mapper/get_parameters", names=["input.pair_wait"])
-        assert preset.values[0].double_value == (2.0 if instances == "labels" else 1.0)
+        waits = rig.call(GetParameters, "/mapper/get_parameters", names=["input.pair_wait"])
+        assert waits.values[0].double_value == (2.0 if preset == "rgbd_labels" else 1.0)
         rig.until(lambda: "finished cleanly" in rig.log("launch"), 20, "the player to end")
         time.sleep(0.5)
         launched.send_signal(signal.SIGINT)

@@ -209,6 +209,7 @@ def test_useless_depth_does_no_harm(rig):
     first_frame(rig, robot)
     for number, value in enumerate((np.nan, 0.0, np.inf, 1e30, -1.0)):
         robot.drive(range(1 + 4 * number, 5 + 4 * number), fill=spoiled_depth(value))
+    rig.until(lambda: "frames were no use: no valid depth" in rig.problems, 10, "it to be told")
     robot.drive(range(21, 41))
     rig.until(lambda: rig.value("frames refused") >= 12, 20, "refused frames")
     assert "no valid depth" in str(rig.health)

@@ -18,6 +18,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "huggingface_hub": "huggingface-hub",
     "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
 }
 #: Imported when it is chosen; it is not on PyPI, so its error says how to install it.
 OPTIONAL = {"vggt"}

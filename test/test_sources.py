@@ -149,6 +149,38 @@ def test_what_a_bag_lacks_is_said(tmp_path):
         RosbagSource(bag, depth="/nope")
 
 
+def test_a_bag_need_not_have_what_is_not_needed(tmp_path):
+    bag = write_bag(tmp_path / "bag", StoragePlugin.MCAP)
+    frames = list(open_source(bag, streams=(), poses=False))
+    assert len(frames) == 5
+    assert all(f.depth is None and f.T_fixed_camera is None and f.labels is None for f in frames)
+    source = open_source(bag, streams=("labels",))
+    assert source.instances == "labels" and source.fixed_frame == "odom"
+    for frame in source:
+        assert frame.depth is None and frame.labels is not None
+        assert frame.T_fixed_camera is not None
+    with pytest.raises(ValueError, match="no Detection2DArray"):
+        open_source(bag, streams=("depth", "detections"))
+
+
+def test_a_folder_need_not_have_what_is_not_needed(tmp_path):
+    folder = write_folder(tmp_path / "rgbd")
+    for path in (*folder.glob("depth/*"), *folder.glob("pose/*")):
+        path.unlink()
+    first, second = open_source(folder, streams=(), poses=False)
+    assert first.depth is None and first.T_fixed_camera is None
+    assert (first.rgb == second.rgb).all() and first.rgb[0, 0].tolist() == [30, 20, 9]
+    with pytest.raises(ValueError, match="a folder has no labels"):
+        open_source(folder, streams=("depth", "labels"))
+
+
+def test_colour_alone_is_enough_where_depth_is_not_needed():
+    types = {"/cam/image_raw": IMAGE, "/cam/camera_info": "sensor_msgs/msg/CameraInfo"}
+    assert choose_topics(types, needs_depth=False).depth == ""
+    with pytest.raises(ValueError, match="no depth topic found"):
+        choose_topics(types)
+
+
 def test_missing_transforms_are_counted(tmp_path):
     bag = write_bag(tmp_path / "bag", StoragePlugin.MCAP)
     source = RosbagSource(bag)

@@ -17,14 +17,14 @@ class Album:
 
     def __init__(self, size: int = 16) -> None:
         self._size, self._stride, self._offered = size, 1, 0
-        self._frames: list[Frame] = []
+        self._kept: list[tuple[Frame, NDArray[np.float64]]] = []
 
     def offer(self, frame: Frame) -> None:
         """Keep the frame if its turn has come; when full, every second one goes."""
-        if self._offered % self._stride == 0:
-            self._frames.append(frame)
-            if len(self._frames) == self._size:
-                self._frames = self._frames[::2]
+        if self._offered % self._stride == 0 and frame.T_fixed_camera is not None:
+            self._kept.append((frame, frame.T_fixed_camera))
+            if len(self._kept) == self._size:
+                self._kept = self._kept[::2]
                 self._stride *= 2
         self._offered += 1
 
@@ -35,9 +35,8 @@ class Album:
 
         ``ValueError`` when no frame was offered.
         """
-        if not self._frames:
+        if not self._kept:
             raise ValueError("no frame to draw on")
-        best = max(
-            self._frames, key=lambda f: len(shown_in(f, objects, T_scene_fixed @ f.T_fixed_camera))
-        )
-        return overlay(best, objects, T_scene_fixed @ best.T_fixed_camera)
+        placed = [(frame, T_scene_fixed @ pose) for frame, pose in self._kept]
+        best, pose = max(placed, key=lambda kept: len(shown_in(kept[0], objects, kept[1])))
+        return overlay(best, objects, pose)

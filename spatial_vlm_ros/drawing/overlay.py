@@ -99,6 +99,7 @@ def _points_scene(
     frame: Frame, T_scene_camera: NDArray[np.float64], step: int = 3
 ) -> NDArray[np.float64]:
     """(N, 3) measured points of every ``step``-th pixel, scene coordinates."""
+    assert frame.depth is not None  # what a memory took in has it
     rows, columns = np.mgrid[0 : frame.depth.shape[0] : step, 0 : frame.depth.shape[1] : step]
     z = frame.depth[::step, ::step].astype(float)
     good = np.isfinite(z) & (z > 0)

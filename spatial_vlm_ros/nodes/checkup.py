@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -68,11 +69,11 @@ class _Checkup:
         )
         topics = self._mapper_inputs()
         yield Finding(Level.OK, self._mapper, f"runs and subscribes to {', '.join(sorted(topics))}")
-        (fixed_frame, instances), config = self._parameters()
+        fixed_frame, has_poses, config = self._parameters()
         assembler = FrameAssembler(
-            lambda target, source, stamp: tf2.lookup(self._buffer, target, source, stamp),
+            partial(tf2.lookup, self._buffer) if has_poses else None,
             fixed_frame,
-            ("depth",) if instances == "geometric" else ("depth", instances),
+            tuple(name for name in ("depth", "labels", "detections") if name in self._named()),
             config,
         )
         listener = tf2.TransformListener(self._buffer, self._node)
@@ -88,7 +89,7 @@ class _Checkup:
         self._take_frames(assembler, seconds)
         used, received = assembler.used - used, assembler.received - received
         yield from self._rates(seconds)
-        yield from self._verdict(watchdog.check(), used, received, fixed_frame)
+        yield from self._verdict(watchdog.check(), used, received, fixed_frame if has_poses else "")
         yield self._own_words()
         listener.unregister()
 
@@ -121,13 +122,15 @@ class _Checkup:
             if item.key.startswith("input ")
         }
 
-    def _parameters(self) -> tuple[list[str], AssemblerConfig]:
-        """(fixed_frame, instances), and how the mapper pairs images."""
-        request = GetParameters.Request(names=["fixed_frame", "instances", *OF_INPUT])
+    def _parameters(self) -> tuple[str, bool, AssemblerConfig]:
+        """The fixed frame, whether images need a pose in it, and how the mapper pairs images."""
+        wanted = ["fixed_frame", "geometry.poses", "geometry.tf_for_scale", *OF_INPUT]
+        request = GetParameters.Request(names=wanted)
         response = self._participant.call(GetParameters, f"{self._mapper}/get_parameters", request)
-        frame, instances, *values = map(parameter_value_to_python, response.values)
+        frame, poses, for_scale, *values = map(parameter_value_to_python, response.values)
         names = [name.removeprefix("input.") for name in OF_INPUT]
-        return [frame, instances], AssemblerConfig(**dict(zip(names, values, strict=True)))
+        config = AssemblerConfig(**dict(zip(names, values, strict=True)))
+        return frame, poses == "tf" or for_scale, config
 
     def _subscribe(self, types: dict[str, str], assembler: FrameAssembler) -> None:
         """Listen to the topics that the mapper says its inputs are."""
@@ -189,7 +192,8 @@ class _Checkup:
             text = f"none of {received} images became a frame, and none has been given up yet"
             yield Finding(level, "frames", text, "look for longer: --seconds 10")
         if used:
-            text = f"{used} of {received} images became frames in {fixed_frame}"
+            where = f" in {fixed_frame}" if fixed_frame else ""
+            text = f"{used} of {received} images became frames{where}"
             yield Finding(Level.OK, "frames", text)
 
     def _on_health(self, message: DiagnosticArray) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from spatial_vlm_ros.presets import config_folder
+
 VARIABLES = {  # by the package that reads it; each ignores or complains about the other's
     "fastrtps": "FASTRTPS_DEFAULT_PROFILES_FILE",  # up to Jazzy
     "fastdds": "FASTDDS_DEFAULT_PROFILES_FILE",  # Kilted and newer
@@ -20,18 +22,9 @@ def profile_environment() -> dict[str, str]:
     if any(name in os.environ for name in VARIABLES.values()):
         return {}
     installed = [name for package, name in VARIABLES.items() if _is_installed(package)]
-    return dict.fromkeys(installed or VARIABLES.values(), str(_profile()))
+    return dict.fromkeys(installed or VARIABLES.values(), str(config_folder() / "fastdds.xml"))
 
 
 def _is_installed(package: str) -> bool:
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     return any((Path(prefix) / "share" / package).is_dir() for prefix in prefixes if prefix)
-
-
-def _profile() -> Path:
-    in_source_tree = Path(__file__).resolve().parents[2] / "config" / "fastdds.xml"
-    if in_source_tree.is_file():
-        return in_source_tree
-    from ament_index_python.packages import get_package_share_directory
-
-    return Path(get_package_share_directory("spatial_vlm_ros")) / "config" / "fastdds.xml"

@@ -48,13 +48,14 @@ class Inputs:
 
     def _open(self, config: MapperConfig) -> None:
         self._image("color", "image", "compressed", config.image_transport)
-        self._image("depth", "depth", "compressedDepth", config.depth_transport)
         self._subscribe("camera_info", "camera_info", CameraInfo, qos.sensor())
-        if config.instances == "labels":
+        if "depth" in config.streams:
+            self._image("depth", "depth", "compressedDepth", config.depth_transport)
+        if "labels" in config.streams:
             self._image("labels", "labels", "", "raw")
-        if config.instances == "detections":
+        if "detections" in config.streams:
             self._subscribe("detections", "detections", ros.Detection2DArray, QoSProfile(depth=10))
-        if config.instances != "geometric":
+        if {"labels", "detections"} & set(config.streams):
             self._subscribe("label_info", "label_info", ros.LabelInfo, qos.latched())
 
     def _image(self, stream: str, name: str, suffix: str, transport: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -32,6 +33,7 @@ class ManagedNode(LifecycleNode):
         super().__init__(name)
         self.state = "unconfigured"
         self.ending = threading.Event()  # set when the process is about to end
+        self.given_up: list[threading.Thread] = []  # did not end when told to
         self.services_group = MutuallyExclusiveCallbackGroup()
         self._timers_group = MutuallyExclusiveCallbackGroup()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="services")
@@ -182,11 +184,17 @@ def run(make: Callable[[], ManagedNode], threads: int = 1) -> None:
         sys.exit(f"cannot start: {error}")
     executor = PatientExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     try:
-        _live(make(), executor, ending)
+        node = make()
+        _live(node, executor, ending)
     except (ValueError, ParameterException) as error:
         sys.exit(f"cannot start: {error}")
     finally:
         rclpy.try_shutdown()
+    if any(thread.is_alive() for thread in node.given_up):
+        # Python would stop it in the midst of native code, which aborts the process.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _live(node: ManagedNode, executor: Executor, ending: threading.Event) -> None:

@@ -24,6 +24,7 @@ class MapServices:
 
     The services are there as long as the node; between :meth:`close` and :meth:`open` they say
     that there is no map. Destroyed ones could not answer what they have been asked before.
+    ``anew`` is called, under ``lock``, when all has been forgotten.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class MapServices:
         lock: threading.Lock,
         changed: Callable[[], None],
         enable: Callable[[bool], None],
+        anew: Callable[[], None],
     ) -> None:
-        self._lock, self._changed, self._enable = lock, changed, enable
+        self._lock, self._changed, self._enable, self._anew = lock, changed, enable, anew
         self._serving = threading.Lock()  # held during a service
         self._is_open = False
         for kind, name, callback in (
@@ -69,6 +71,7 @@ class MapServices:
         with self._lock:
             count = len(self._memory.graph().objects)
             self._memory.reset()
+            self._anew()
         self._changed()
         return _done(response, f"forgot {count} objects")
 
@@ -80,7 +83,7 @@ class MapServices:
         folder = _folder(request.path)
         with self._lock:
             try:
-                self._memory.save(folder, self._config.fixed_frame)
+                self._memory.save(folder, self._config.tied_to)
             except OSError as error:
                 raise ValueError(f"{folder} cannot be written: {error.strerror}") from error
             count = len(self._memory.graph().objects)
@@ -88,8 +91,13 @@ class MapServices:
 
     def _load(self, request: Any, response: Any) -> Any:
         folder = _folder(request.path)
+        if not self._config.tied_to:
+            raise ValueError(
+                "poses come from images alone, so nobody knows where in a saved scene the camera "
+                "is: set geometry.poses to tf"
+            )
         with self._lock:
-            without = self._memory.load(folder, self._config.fixed_frame)
+            without = self._memory.load(folder, self._config.tied_to)
             count = len(self._memory.graph().objects)
         self._changed()
         note = f"; no proxies: {without}" if without else ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from spatial_vlm_ros.assembler import AssemblerConfig
-from spatial_vlm_ros.config import MemoryConfig
+from spatial_vlm_ros.perception_config import PerceptionConfig
 from spatial_vlm_ros.settings import setting
 
 
 @dataclass(frozen=True)
-class MapperConfig(MemoryConfig):
-    """Names, transports, times and limits of the mapper, beside all settings of the memory."""
+class MapperConfig(PerceptionConfig):
+    """Names, transports, times and limits of the mapper, beside those of perception and memory."""
 
     fixed_frame: str = setting("odom", "TF frame, z up, in which the camera's pose is looked up")
     scene_frame: str = setting("spatial_scene", "TF frame of everything that is published")
@@ -45,12 +45,21 @@ class MapperConfig(MemoryConfig):
     )
     input: AssemblerConfig = field(default_factory=AssemblerConfig)
 
+    @property
+    def tied_to(self) -> str:
+        """TF frame that the scene frame hangs on; empty where poses come from images alone."""
+        return self.fixed_frame if self.geometry.poses == "tf" else ""
+
     def contradiction(self) -> str:
-        """Why the frames named cannot be frames of one tree; empty when they can."""
+        """Why perception cannot work, or frames cannot be of one tree; empty when they can."""
+        if wrong := super().contradiction():
+            return wrong
         for name in ("fixed_frame", "scene_frame"):
             frame = getattr(self, name)
             if not frame or frame.startswith("/"):
                 return f"{name}: {frame!r} is no TF frame: give a name without a leading slash"
         if self.fixed_frame == self.scene_frame:
             return f"scene_frame: {self.scene_frame!r} is the fixed_frame too: name a new frame"
+        if self.clock_jump == "keep" and not self.tied_to:
+            return "clock_jump: keep needs geometry.poses tf: images do not tell where it goes on"
         return ""

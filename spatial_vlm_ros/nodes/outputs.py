@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from visualization_msgs.msg import MarkerArray
 
+from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes import qos
@@ -25,6 +26,7 @@ from spatial_vlm_ros.nodes.image_conversions import proxies_message
 from spatial_vlm_ros.nodes.keyframe_log import KeyframeLog
 from spatial_vlm_ros.nodes.mapper_config import MapperConfig
 from spatial_vlm_ros.nodes.markers import Markers, proxy_markers
+from spatial_vlm_ros.scene_frame import inverse
 from spatial_vlm_ros.tf import tf2
 
 if TYPE_CHECKING:  # needs torch
@@ -35,6 +37,7 @@ class Outputs:
     """Publishes a scene that has changed, each topic no more often than its period allows.
 
     ``broadcaster`` outlives this: what another one had latched would stay beside what it says.
+    ``moving`` does since publishers of broadcasters cannot be closed.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Outputs:
         node: LifecycleNode,
         config: MapperConfig,
         broadcaster: tf2.StaticTransformBroadcaster,
+        moving: tf2.TransformBroadcaster,
     ) -> None:
         self._node, self._config, self._markers = node, config, Markers()
         self._broadcaster = broadcaster
@@ -51,6 +55,7 @@ class Outputs:
         self._keyframes = KeyframeLog(node, config)
         self._proxies = self._publisher(ros.ProxySequence, "~/proxies", qos.latched())
         self._dots = self._publisher(MarkerArray, "~/proxy_markers", qos.latched())
+        self._moving = moving
         self._tied: NDArray[np.float64] | None = None
         self._last = {"objects": 0.0, "graph": 0.0}
         self.pending: set[str] = set()
@@ -77,7 +82,7 @@ class Outputs:
         snapshot, frame = memory.graph(), self._config.scene_frame
         if "graph" in due:
             views = {keyframe.id: keyframe.visible for keyframe in memory.keyframes.all()}
-            self._graph.publish(graph_message(snapshot, frame, self._config.fixed_frame, views))
+            self._graph.publish(graph_message(snapshot, frame, self._config.tied_to, views))
         if "objects" in due:
             present, stamp = snapshot.present(), snapshot.stamp_ns
             self._boxes.publish(detections_message(present, stamp, frame))
@@ -90,16 +95,35 @@ class Outputs:
         self._dots.publish(proxy_markers(reading, frame))
 
     def tie(self, T_fixed_scene: NDArray[np.float64] | None, stamp_ns: int) -> None:
-        """Broadcast where the scene frame is, if that is new."""
-        if T_fixed_scene is None or T_fixed_scene is self._tied:
+        """Broadcast where the scene frame is in the fixed frame, if that is new."""
+        if T_fixed_scene is None or T_fixed_scene is self._tied or not self._config.tied_to:
             return
         self._tied = T_fixed_scene
-        message = TransformStamped(
-            header=header(stamp_ns, self._config.fixed_frame),
-            child_frame_id=self._config.scene_frame,
-            transform=transform_message(T_fixed_scene),
-        )
+        message = self._place_of_scene(stamp_ns, self._config.fixed_frame, T_fixed_scene)
         self._broadcaster.sendTransform(message)
+
+    def follow(self, frame: Frame, T_fixed_scene: NDArray[np.float64] | None) -> None:
+        """Broadcast where the scene frame is, seen from the camera, where TF does not know it.
+
+        The camera has a parent in TF already, so the scene becomes its child.
+        """
+        camera = frame.camera_frame.lstrip("/")
+        if T_fixed_scene is None or frame.T_fixed_camera is None or self._config.tied_to:
+            return
+        if not camera:  # TF has no nameless frames
+            return
+        T_camera_scene = inverse(frame.T_fixed_camera) @ T_fixed_scene
+        message = self._place_of_scene(frame.stamp_ns, camera, T_camera_scene)
+        self._moving.sendTransform(message)
+
+    def _place_of_scene(
+        self, stamp_ns: int, parent: str, T_parent_scene: NDArray[np.float64]
+    ) -> TransformStamped:
+        return TransformStamped(
+            header=header(stamp_ns, parent),
+            child_frame_id=self._config.scene_frame,
+            transform=transform_message(T_parent_scene),
+        )
 
     def _period(self, name: str) -> float:
         return float(self._node.get_parameter(f"{name}_period").value)

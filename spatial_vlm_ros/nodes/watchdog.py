@@ -105,11 +105,10 @@ class Watchdog:
         Colour images are told by the camera_info that came without them. Depth may be slower
         than colour by design; what was lost of it leaves longer gaps among shorter ones.
         """
-        color, depth = self._inputs["color"], self._inputs["depth"]
-        expected = {
-            "color": (color, len(set(self._inputs["camera_info"].stamps))),
-            "depth": (depth, _at_full_rate(depth.stamps)),
-        }
+        color, depth = self._inputs["color"], self._inputs.get("depth")
+        expected = {"color": (color, len(set(self._inputs["camera_info"].stamps)))}
+        if depth is not None:
+            expected["depth"] = depth, _at_full_rate(depth.stamps)
         problems = []
         for name, (its, count) in expected.items():
             share = 1 - len(set(its.stamps)) / max(count, 1)

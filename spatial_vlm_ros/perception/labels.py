@@ -31,6 +31,7 @@ def from_labels(
     present, where = np.unique(grid, return_inverse=True)
     where = where.reshape(grid.shape)
     labels: list[str] = []
+    scores: list[float] = []
     ignored: Counter[str] = Counter()
     new_id = np.full(len(present), NOTHING, np.int32)
     for index, pixel_id in enumerate(present.tolist()):
@@ -43,11 +44,13 @@ def from_labels(
             ignored["label id without a name"] += 1
         new_id[index] = len(labels)
         labels.append(name or UNNAMED)
+        scores.append(image.scores.get(pixel_id, 1.0))
     ids = new_id[where]
     if not image.per_instance:
         ids, parents = _split(ids, points, points_config)
         labels = [labels[parent] for parent in parents]
-    return Segments(ids, tuple(labels), (1.0,) * len(labels), image.per_instance, ignored)
+        scores = [scores[parent] for parent in parents]
+    return Segments(ids, tuple(labels), tuple(scores), image.per_instance, ignored)
 
 
 def _split(ids: np.ndarray, points: PointMap, config: PointsConfig) -> tuple[np.ndarray, list[int]]:

@@ -70,7 +70,12 @@ def pixel_rays(intrinsics: Intrinsics) -> NDArray[np.float32]:
 
 
 def unproject(frame: Frame, T_scene_camera: NDArray[np.float64], config: PointsConfig) -> PointMap:
-    """Points of a frame: (0, NaN, inf, out of range) and flying pixels have depth 0."""
+    """Points of a frame: (0, NaN, inf, out of range) and flying pixels have depth 0.
+
+    ``ValueError``: the frame has no depth yet.
+    """
+    if frame.depth is None:
+        raise ValueError("the frame has no depth: geometry.source says where it comes from")
     stride = max(1, round(frame.intrinsics.width / config.columns))
     grid = every(frame.intrinsics, stride)
     depth, beyond = _usable_depth(frame.depth, stride, config)

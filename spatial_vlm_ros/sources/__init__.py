@@ -16,9 +16,9 @@ _BAG_FILES = (".mcap", ".db3", ".bag")
 def open_source(path: str | Path, **names: Any) -> RosbagSource | FolderSource:
     """The recording at ``path``: a bag folder or file, or a folder with info.json.
 
-    ``names`` are the keywords of :class:`RosbagSource`: instances, fixed_frame, and topics by
-    input (color, depth, camera_info, labels, label_info, detections). ``ValueError`` says what
-    is missing.
+    ``names`` are the keywords of :class:`RosbagSource`: instances, fixed_frame, streams, poses,
+    and topics by input (color, depth, camera_info, labels, label_info, detections).
+    ``ValueError`` says what is missing.
     """
     path = Path(path)
     if not path.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,31 @@ class FolderSource:
     ``info.json`` holds width, height, K (3x3), depth_unit_m and frames: a list of stamp [s] and
     the paths of color (jpg or png), depth (16-bit png) and pose (4x4 text, camera to world,
     optical axes). Errors name the file. There are no labels, so ``instances`` is "geometric".
+    ``streams`` and ``poses`` are as of a bag: what is not needed is not read.
     """
 
-    fixed_frame = "world"
     instances = "geometric"
 
     def __init__(
-        self, folder: Path, *, instances: str | None = None, fixed_frame: str = ""
+        self,
+        folder: Path,
+        *,
+        instances: str | None = None,
+        fixed_frame: str = "",
+        streams: Sequence[str] | None = None,
+        poses: bool = True,
     ) -> None:
+        self.fixed_frame = "world" if poses else ""
+        self.streams = ("depth",) if streams is None else tuple(streams)
+        for name in self.streams:
+            if name != "depth":
+                raise ValueError(f"{folder}: a folder has no {name}")
         if instances not in (None, self.instances):
             raise ValueError(f"{folder}: a folder has no {instances}; instances can be 'geometric'")
-        if fixed_frame not in ("", self.fixed_frame):
-            raise ValueError(f"{folder}: a folder's poses are in frame {self.fixed_frame!r} only")
+        if fixed_frame not in ("", "world"):
+            raise ValueError(f"{folder}: a folder's poses are in frame 'world' only")
         self.path = Path(folder)
+        self._parts = ["color", *self.streams, *(["pose"] if poses else [])]
         self.dropped: Counter[str] = Counter()
         self.details: dict[str, str] = {}
         info_path = self.path / "info.json"
@@ -43,7 +55,7 @@ class FolderSource:
             self.intrinsics = Intrinsics(
                 info["width"], info["height"], K[0, 0], K[1, 1], K[0, 2], K[1, 2]
             )
-            self._depth_unit = float(info["depth_unit_m"])
+            self._depth_unit = float(info["depth_unit_m"]) if "depth" in self._parts else 0.0
             self._entries = sorted(info["frames"], key=lambda entry: float(entry["stamp"]))
         except FileNotFoundError:
             raise ValueError(f"{info_path} does not exist") from None
@@ -59,22 +71,27 @@ class FolderSource:
 
     def _frame(self, entry: dict[str, Any]) -> Frame:
         try:
-            color, depth, pose = (self.path / entry[name] for name in ("color", "depth", "pose"))
+            files = {name: self.path / entry[name] for name in self._parts}
         except KeyError as error:
             raise ValueError(f"{self.path / 'info.json'}: a frame has no {error}") from None
-        bgr, raw = _read(color, cv2.IMREAD_COLOR), _read(depth, cv2.IMREAD_UNCHANGED)
-        if raw.dtype != np.uint16 or raw.ndim != 2:
-            raise ValueError(f"{depth}: not a 16-bit single-channel image")
+        bgr = _read(files["color"], cv2.IMREAD_COLOR)
+        depth = self._depth(files["depth"]) if "depth" in files else None
         try:
             return Frame(
                 round(float(entry["stamp"]) * 1e9),
                 np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8),
-                np.multiply(raw, self._depth_unit, dtype=np.float32),
+                depth,
                 self.intrinsics,
-                np.loadtxt(pose).reshape(4, 4),
+                np.loadtxt(files["pose"]).reshape(4, 4) if "pose" in files else None,
             )
         except (ValueError, OSError) as error:
-            raise ValueError(f"{color}, {depth.name}, {pose}: {error}") from None
+            raise ValueError(f"{', '.join(map(str, files.values()))}: {error}") from None
+
+    def _depth(self, path: Path) -> NDArray[np.float32]:
+        raw = _read(path, cv2.IMREAD_UNCHANGED)
+        if raw.dtype != np.uint16 or raw.ndim != 2:
+            raise ValueError(f"{path}: not a 16-bit single-channel image")
+        return np.multiply(raw, self._depth_unit, dtype=np.float32)
 
 
 def _read(path: Path, flags: int) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,25 +27,38 @@ class RosbagSource:
     Topics are found by type and name unless given (see ``topics`` for what was chosen).
     ``instances``: "labels", "detections" or "geometric"; None takes the first that the bag has.
     ``fixed_frame``: "" takes "odom" if the bag has it, else the root of the camera's TF tree.
+    ``streams``: what makes a frame with a colour image, of "depth", "labels", "detections"; None:
+    depth and what the instances need. ``poses``: whether frames have one; if not, no TF is needed.
     ``len()`` is the number of colour images; ``dropped`` and ``details`` say what was not used.
 
     ``ValueError`` when the bag cannot be read or lacks something, with what it has instead.
     """
 
     def __init__(
-        self, path: Path, *, instances: str | None = None, fixed_frame: str = "", **topics: str
+        self,
+        path: Path,
+        *,
+        instances: str | None = None,
+        fixed_frame: str = "",
+        streams: Sequence[str] | None = None,
+        poses: bool = True,
+        **topics: str,
     ) -> None:
         self.path = Path(path)
         with self._open() as reader:
             types = {c.topic: c.msgtype for c in reader.connections}
-            self.topics = choose_topics(types, **topics)
-            self.instances = _instances(self.topics, instances)
+            self.topics = choose_topics(types, streams is None or "depth" in streams, **topics)
+            self.instances = _instances(self.topics, instances, streams)
+            self.streams = _needs(self.instances) if streams is None else tuple(streams)
             self._count = sum(
                 c.msgcount for c in reader.connections if c.topic == self.topics.color
             )
             if not self._count:
                 raise ValueError(f"{self.path}: {self.topics.color} has no messages")
-            self._transforms, parents = _read_transforms(reader)
+            self._transforms: TransformBuffer | None = None
+            parents: dict[str, str] = {}
+            if poses:
+                self._transforms, parents = _read_transforms(reader)
             self._names = self._read_names(reader)
             camera_frame = self._first(reader, self.topics.color).header.frame_id
         self.fixed_frame = self._choose_fixed_frame(fixed_frame, parents, camera_frame)
@@ -56,15 +69,12 @@ class RosbagSource:
         return self._count
 
     def __iter__(self) -> Iterator[Frame]:
-        streams = {self.topics.color: "color", self.topics.depth: "depth"}
-        streams[self.topics.camera_info] = "camera_info"
-        if self.instances != "geometric":
-            streams[getattr(self.topics, self.instances)] = self.instances
-        needs = [name for name in streams.values() if name not in ("color", "camera_info")]
+        names = ("color", "camera_info", *self.streams)
+        streams = {getattr(self.topics, name): name for name in names}
         assembler = FrameAssembler(
-            self._transforms.lookup,
+            None if self._transforms is None else self._transforms.lookup,
             self.fixed_frame,
-            needs,
+            self.streams,
             _NOTHING_IS_LOST,
             rectified="image_rect" in self.topics.color,
         )
@@ -101,6 +111,8 @@ class RosbagSource:
         return label_names(self._first(reader, self.topics.label_info))
 
     def _choose_fixed_frame(self, given: str, parents: dict[str, str], camera_frame: str) -> str:
+        if self._transforms is None:
+            return ""
         known = self._transforms.frames()
         if given:
             if given not in known:
@@ -122,9 +134,11 @@ def _drain(assembler: FrameAssembler, now: float) -> Iterator[Frame]:
         yield frame
 
 
-def _instances(topics: Topics, wanted: str | None) -> str:
+def _instances(topics: Topics, wanted: str | None, streams: Sequence[str] | None) -> str:
     has = {"labels": bool(topics.labels and topics.label_info), "geometric": True}
     has["detections"] = bool(topics.detections)
+    if wanted is None and streams is not None:
+        wanted = next((kind for kind in ("labels", "detections") if kind in streams), "geometric")
     if wanted is None:
         return next(kind for kind in ("labels", "detections", "geometric") if has[kind])
     if wanted not in has:
@@ -133,6 +147,10 @@ def _instances(topics: Topics, wanted: str | None) -> str:
         missing = "label image and LabelInfo" if wanted == "labels" else "Detection2DArray"
         raise ValueError(f"instances is {wanted!r} but the recording has no {missing} topic")
     return wanted
+
+
+def _needs(instances: str) -> tuple[str, ...]:
+    return ("depth",) if instances == "geometric" else ("depth", instances)
 
 
 def _read_transforms(reader: AnyReader) -> tuple[TransformBuffer, dict[str, str]]:

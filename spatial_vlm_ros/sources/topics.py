@@ -26,7 +26,7 @@ class Topics:
     detections: str = ""
 
 
-def choose_topics(types: Mapping[str, str], **given: str) -> Topics:
+def choose_topics(types: Mapping[str, str], needs_depth: bool = True, **given: str) -> Topics:
     """The inputs among ``types`` (topic -> type); ``given`` names override the choice.
 
     ``ValueError`` lists the topics when a needed one is missing, unknown or ambiguous.
@@ -35,7 +35,9 @@ def choose_topics(types: Mapping[str, str], **given: str) -> Topics:
         if topic and topic not in types:
             raise ValueError(f"{name} topic {topic} is not in the recording; {_listing(types)}")
     color = given.get("color") or _best("color", _color_ranks(types), types)
-    depth = given.get("depth") or _best("depth", _depth_ranks(types, color), types)
+    depth = given.get("depth") or _best(
+        "depth", _depth_ranks(types, color) if needs_depth else {}, types, needs_depth
+    )
     info = given.get("camera_info") or _camera_info(types, color)
     return Topics(
         color,
