@@ -20,6 +20,12 @@ class Intrinsics:
     cx: float
     cy: float
 
+    def resized(self, width: int, height: int) -> Intrinsics:
+        """Of the same image at another size: its corners stay, half a pixel outside of centres."""
+        x, y = width / self.width, height / self.height
+        cx, cy = (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5
+        return Intrinsics(width, height, self.fx * x, self.fy * y, cx, cy)
+
     def __post_init__(self) -> None:
         if not (self.fx > 0 and self.fy > 0):  # NaN fails too
             raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import sysconfig
 import typing
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from spatial_vlm_ros.settings import check
+from spatial_vlm_ros.settings import build, check, default_of, flat
 
 Config = TypeVar("Config")
 
@@ -46,8 +45,8 @@ def load(config_type: type[Config], *files: Path, given: Mapping[str, Any] | Non
 
     ``ValueError`` names the file and the parameter that is unknown or cannot be.
     """
-    known = dict(_fields(config_type))
-    values: dict[str, Any] = {}
+    known = {name: kind for name, _, kind in flat(config_type)}
+    values = {name: default_of(field) for name, field, _ in flat(config_type)}
     for file in files:
         for name, value in _parameters(file):
             if name not in known:
@@ -55,7 +54,8 @@ def load(config_type: type[Config], *files: Path, given: Mapping[str, Any] | Non
                 hint = f", did you mean {close[0]}?" if close else ""
                 raise ValueError(f"{file}: parameter {name} is not known{hint}")
             values[name] = _typed(value, known[name], f"{file}: {name}")
-    config: Config = _build(config_type, {**values, **(given or {})})
+    values |= given or {}
+    config: Config = build(config_type, lambda name, kind: values[name])
     try:
         check(config)
     except ValueError as error:
@@ -94,24 +94,3 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
     if type(value) is not wanted:
         raise ValueError(f"{where} is {value!r}, which is no {wanted.__name__}")
     return value
-
-
-def _fields(config_type: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    types = typing.get_type_hints(config_type)
-    for field in dataclasses.fields(config_type):
-        kind, name = types[field.name], prefix + field.name
-        if dataclasses.is_dataclass(kind):
-            yield from _fields(kind, f"{name}.")
-        else:
-            yield name, kind
-
-
-def _build(config_type: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
-    types, given = typing.get_type_hints(config_type), {}
-    for field in dataclasses.fields(config_type):
-        kind, name = types[field.name], prefix + field.name
-        if dataclasses.is_dataclass(kind):
-            given[field.name] = _build(kind, values, f"{name}.")
-        elif name in values:
-            given[field.name] = values[name]
-    return config_type(**given)

@@ -44,6 +44,13 @@ def level_frame(T_world_camera: NDArray[np.float64]) -> NDArray[np.float64]:
     return T_world_level
 
 
+def motion(T_before: NDArray[np.float64], T_now: NDArray[np.float64]) -> tuple[float, float]:
+    """Metres and degrees between two poses (4, 4)."""
+    metres = np.linalg.norm(T_now[:3, 3] - T_before[:3, 3])
+    cosine = (np.trace(T_before[:3, :3].T @ T_now[:3, :3]) - 1) / 2
+    return float(metres), float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
 def inverse(T: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of a rigid (4, 4) transform."""
     result = np.eye(4)

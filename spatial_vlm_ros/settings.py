@@ -7,6 +7,8 @@ them, and :func:`check` is the single place that says a value is wrong.
 from __future__ import annotations
 
 import dataclasses
+import typing
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -49,6 +51,34 @@ def dtype_setting(on_gpu: str = "bfloat16") -> Any:
     """Of a network whose weights have the type ``on_gpu`` there unless another one is chosen."""
     meaning = f"Type of its weights; auto: {on_gpu} on a GPU, float32 on a CPU"
     return setting("auto", meaning, choices=DTYPES, read_only=True)
+
+
+def flat(config_type: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
+    """Name, field and type of every setting; names of nested ones are joined by dots."""
+    types = typing.get_type_hints(config_type)
+    for field in dataclasses.fields(config_type):
+        name, kind = prefix + field.name, types[field.name]
+        if dataclasses.is_dataclass(kind):
+            yield from flat(kind, f"{name}.")
+        else:
+            yield name, field, kind
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """What a setting is when nothing is given."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def build(config_type: Any, value_of: Callable[[str, Any], Any], prefix: str = "") -> Any:
+    """The dataclass, nested ones too, of the value of each setting by name and type."""
+    types, values = typing.get_type_hints(config_type), {}
+    for field in dataclasses.fields(config_type):
+        name, kind = prefix + field.name, types[field.name]
+        nested = dataclasses.is_dataclass(kind)
+        values[field.name] = build(kind, value_of, f"{name}.") if nested else value_of(name, kind)
+    return config_type(**values)
 
 
 def check(config: Any, prefix: str = "") -> None:

@@ -85,3 +85,9 @@ def test_intrinsics_that_are_not_numbers(bad, place):
 def test_an_empty_image(size):
     with pytest.raises(ValueError, match="image size"):
         Intrinsics(*size, 5.0, 5.0, 3.5, 2.5)
+
+
+def test_a_resized_image_keeps_its_corners() -> None:
+    """Half as wide: the middle of four pixels is at 1.5, of two at 0.5; a corner at -0.5 stays."""
+    half = Intrinsics(4, 3, 10.0, 9.0, 1.5, -0.5).resized(2, 6)
+    assert half == Intrinsics(2, 6, 5.0, 18.0, 0.5, -0.5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from box_world import look
 
-from spatial_vlm_ros.scene_frame import inverse, level_frame, scene_frame
+from spatial_vlm_ros.scene_frame import inverse, level_frame, motion, scene_frame
 
 
 def test_worked_case():
@@ -49,3 +49,11 @@ def test_y_down_world():
     T = scene_frame(np.eye(4), up="-y")
     np.testing.assert_allclose(T[:3, :3], [[0, -1, 0], [0, 0, -1], [1, 0, 0]], atol=1e-12)
     assert np.linalg.det(T[:3, :3]) == pytest.approx(1)
+
+
+def test_motion_is_metres_and_degrees() -> None:
+    """A quarter turn about z, and 3, 4, 12 metres away."""
+    now = np.eye(4)
+    now[:3] = [[0, -1, 0, 3], [1, 0, 0, 4], [0, 0, 1, 12]]
+    assert motion(np.eye(4), now) == pytest.approx((13.0, 90.0))
+    assert motion(now, now) == pytest.approx((0.0, 0.0))

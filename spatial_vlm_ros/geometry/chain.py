@@ -13,8 +13,8 @@ from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.geometry.agreement import agreement, together
 from spatial_vlm_ros.geometry.config import GeometryConfig
 from spatial_vlm_ros.geometry.gravity import Floor, find_floor, level, mean_up
-from spatial_vlm_ros.geometry.metres import DepthNetwork, Metres
-from spatial_vlm_ros.geometry.prediction import Predictor
+from spatial_vlm_ros.geometry.metres import Metres
+from spatial_vlm_ros.geometry.prediction import MetricNetwork, Predictor
 from spatial_vlm_ros.geometry.scale_tracker import ScaleTracker
 from spatial_vlm_ros.geometry.similarity import Similarity
 from spatial_vlm_ros.geometry.stitching import attached, unit_ratio
@@ -81,7 +81,7 @@ class WindowChain:
     """
 
     def __init__(
-        self, config: GeometryConfig, predictor: Predictor, network: DepthNetwork | None
+        self, config: GeometryConfig, predictor: Predictor, network: MetricNetwork | None
     ) -> None:
         self._config, self._predictor = config, predictor
         self._metres = Metres(config, network)

@@ -19,9 +19,8 @@ from transformers import (
 )
 
 from spatial_vlm_ros.frame import Intrinsics
-from spatial_vlm_ros.vision.images import normalised, resized
+from spatial_vlm_ros.vision.images import IMAGENET_MEAN, IMAGENET_STD, normalised, resized
 
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MODES = {2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
 
 Settings = Mapping[str, Any]
@@ -175,8 +174,8 @@ def _mode(settings: Settings, usual: str) -> str:
 def _colours(settings: Settings) -> tuple[Tensor, Tensor]:
     """Mean and deviation (3,) of red, green and blue of 0..1."""
     return (
-        torch.tensor(settings.get("image_mean", _IMAGENET[0])),
-        torch.tensor(settings.get("image_std", _IMAGENET[1])),
+        torch.tensor(settings.get("image_mean", IMAGENET_MEAN)),
+        torch.tensor(settings.get("image_std", IMAGENET_STD)),
     )
 
 

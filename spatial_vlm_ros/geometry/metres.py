@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_vlm_ros.frame import Intrinsics
 from spatial_vlm_ros.geometry import scale
 from spatial_vlm_ros.geometry.config import GeometryConfig
 from spatial_vlm_ros.geometry.gravity import Floor
+from spatial_vlm_ros.geometry.prediction import MetricNetwork
 from spatial_vlm_ros.geometry.scale import ScaleEstimate
 from spatial_vlm_ros.geometry.window import Window
 
 _IMAGES = 8  # of a window that the network for single images sees
-
-
-class DepthNetwork(Protocol):
-    """A network that sees metres in single images."""
-
-    def depth(self, rgb: NDArray[np.uint8], intrinsics: Intrinsics) -> NDArray[np.float32]:
-        """(H, W) metres of an image (H, W, 3)."""
-        ...
 
 
 class Metres:
@@ -31,7 +22,7 @@ class Metres:
     last window.
     """
 
-    def __init__(self, config: GeometryConfig, network: DepthNetwork | None) -> None:
+    def __init__(self, config: GeometryConfig, network: MetricNetwork | None) -> None:
         self._config, self._network = config, network
         self.missing: list[str] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from spatial_vlm_ros.frame import Frame, Intrinsics
 from spatial_vlm_ros.geometry.config import GeometryConfig, MetricDepthConfig
 from spatial_vlm_ros.geometry.depth_networks import KINDS, DepthNetwork
+from spatial_vlm_ros.geometry.prediction import MetricNetwork
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.images import as_tensor
 from spatial_vlm_ros.vision.networks import load_network
@@ -87,10 +88,6 @@ def _kind(name: str, settings: dict[str, Any]) -> type[DepthNetwork]:
     return KINDS[kind]
 
 
-class _SeesMetres(Protocol):
-    def depth(self, rgb: NDArray[np.uint8], intrinsics: Intrinsics) -> NDArray[np.float32]: ...
-
-
 class MetricDepthGeometry:
     """A :class:`~spatial_vlm_ros.geometry.source.GeometrySource`: depth by a network, poses by TF.
 
@@ -98,7 +95,7 @@ class MetricDepthGeometry:
     spread of the scale is what the settings say of the network.
     """
 
-    def __init__(self, config: GeometryConfig, network: _SeesMetres) -> None:
+    def __init__(self, config: GeometryConfig, network: MetricNetwork) -> None:
         self.problem = ""
         self._spread = config.metric_depth.spread
         self._network = network

@@ -1,4 +1,4 @@
-"""What a network of many views says about a window of images, in a unit of its own."""
+"""What networks say of geometry: of windows of images in a unit of its own, of one in metres."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+
+from spatial_vlm_ros.frame import Intrinsics
 
 
 @dataclass(frozen=True)
@@ -34,5 +36,16 @@ class Predictor(Protocol):
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> Prediction:
         """Of RGB images (H, W, 3) of one size; the depth covers each whole image, h x w of its
         own. ``ValueError`` or ``RuntimeError`` (out of memory, ...) when there is none.
+        """
+        ...
+
+
+class MetricNetwork(Protocol):
+    """A network that sees metres in single images."""
+
+    def depth(self, rgb: NDArray[np.uint8], intrinsics: Intrinsics) -> NDArray[np.float32]:
+        """(H, W) metres along the optical axis of an image (H, W, 3); 0 where there are none.
+
+        ``ValueError`` or ``RuntimeError`` (out of memory, ...) when there is nothing.
         """
         ...

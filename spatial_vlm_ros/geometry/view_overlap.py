@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.geometry.config import VggtConfig
+from spatial_vlm_ros.scene_frame import motion
 
 _WIDTH = 160  # of the grey image
 _CORNERS = 150
@@ -63,11 +64,9 @@ class ViewOverlap:
     def _far(self, before: Frame, now: Frame) -> bool:
         if before.T_fixed_camera is None or now.T_fixed_camera is None:
             return False
-        moved = np.linalg.norm(now.T_fixed_camera[:3, 3] - before.T_fixed_camera[:3, 3])
-        turn = before.T_fixed_camera[:3, :3].T @ now.T_fixed_camera[:3, :3]
-        angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+        distance, angle = motion(before.T_fixed_camera, now.T_fixed_camera)
         config = self._config
-        return bool(moved >= config.keyframe_distance or angle >= config.keyframe_angle)
+        return distance >= config.keyframe_distance or angle >= config.keyframe_angle
 
 
 class _Seen:

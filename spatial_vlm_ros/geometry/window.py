@@ -66,12 +66,8 @@ class Window:
     @property
     def camera(self) -> Intrinsics:
         """Of the prediction's pixels, by calibration: what depth is unprojected with later."""
-        own, (height, width) = self.frames[0].intrinsics, self.sure.shape[1:]
-        across, down = width / own.width, height / own.height
-        return Intrinsics(
-            width, height, own.fx * across, own.fy * down,
-            (own.cx + 0.5) * across - 0.5, (own.cy + 0.5) * down - 0.5,
-        )  # fmt: skip
+        height, width = self.sure.shape[1:]
+        return self.frames[0].intrinsics.resized(width, height)
 
     def points_window(self) -> Floats:
         """(m, 3) in the window's frame and unit, of some of the sure pixels of all images."""

@@ -10,8 +10,7 @@ from threading import Lock
 from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.geometry.chain import WindowChain
 from spatial_vlm_ros.geometry.config import GeometryConfig
-from spatial_vlm_ros.geometry.metres import DepthNetwork
-from spatial_vlm_ros.geometry.prediction import Predictor
+from spatial_vlm_ros.geometry.prediction import MetricNetwork, Predictor
 from spatial_vlm_ros.geometry.view_overlap import ViewOverlap
 
 _PATIENCE_NS = 3_000_000_000  # without a key frame until those that wait make a window
@@ -36,7 +35,7 @@ class VggtGeometry:
     """
 
     def __init__(
-        self, config: GeometryConfig, predictor: Predictor, metric_depth: DepthNetwork | None
+        self, config: GeometryConfig, predictor: Predictor, metric_depth: MetricNetwork | None
     ) -> None:
         self._config, self._predictor, self._network = config, predictor, metric_depth
         self._lock = Lock()

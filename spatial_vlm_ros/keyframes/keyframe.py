@@ -92,14 +92,12 @@ def _shrunk(
 ) -> tuple[bytes, NDArray[np.float64]]:
     """A jpeg at most ``most`` pixels wide, and its (3, 3) intrinsic matrix."""
     image: NDArray[Any] = rgb
-    k, (height, width) = intrinsics, rgb.shape[:2]
+    height, width = rgb.shape[:2]
     if width > most:
         size = most, max(1, round(height * most / width))
         image = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    x, y = image.shape[1] / width, image.shape[0] / height
-    # Pixel centres are at integers, so the image's corner, which stays, is at -0.5.
-    cx, cy = (k.cx + 0.5) * x - 0.5, (k.cy + 0.5) * y - 0.5
-    matrix = np.array([[k.fx * x, 0, cx], [0, k.fy * y, cy], [0, 0, 1]], np.float64)
+    k = intrinsics.resized(image.shape[1], image.shape[0])
+    matrix = np.array([[k.fx, 0, k.cx], [0, k.fy, k.cy], [0, 0, 1]], np.float64)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return jpeg.tobytes(), matrix

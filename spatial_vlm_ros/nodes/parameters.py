@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -19,7 +19,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from spatial_vlm_ros.settings import check
+from spatial_vlm_ros.settings import build, check, default_of, flat
 
 Config = TypeVar("Config")
 _INT64 = (-(2**63), 2**63 - 1)
@@ -42,13 +42,10 @@ class Parameters(Generic[Config]):
         live: Collection[str] = (),
     ) -> None:
         self._node, self._type, self._locked, self._live = node, config_type, locked, live
-        self._fields = dict(_fields(config_type))
+        self._fields = {name: field for name, field, _ in flat(config_type)}
         for name, field in self._fields.items():
-            default = field.default
-            if field.default_factory is not dataclasses.MISSING:
-                default = field.default_factory()
             try:
-                node.declare_parameter(name, default, _descriptor(field))
+                node.declare_parameter(name, default_of(field), _descriptor(field))
             except (InvalidParameterTypeException, InvalidParameterValueException) as error:
                 raise ValueError(f"parameter {name}: {error}") from None
         self.config()
@@ -63,7 +60,12 @@ class Parameters(Generic[Config]):
             raise ValueError(f"parameter {error}") from None
 
     def _checked(self, changes: Mapping[str, Any]) -> Config:
-        config: Config = _build(self._type, self._node, changes)
+        def value_of(name: str, kind: Any) -> Any:
+            given = name in changes
+            value = changes[name] if given else self._node.get_parameter_or(name).value
+            return _plain(name, value, kind)
+
+        config: Config = build(self._type, value_of)
         check(config)
         return config
 
@@ -89,27 +91,6 @@ class Parameters(Generic[Config]):
             "then configure and activate"
         )
         return SetParametersResult(successful=False, reason=reason)
-
-
-def _fields(config_type: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any]]]:
-    types = typing.get_type_hints(config_type)
-    for field in dataclasses.fields(config_type):
-        if dataclasses.is_dataclass(types[field.name]):
-            yield from _fields(types[field.name], f"{prefix}{field.name}.")
-        else:
-            yield prefix + field.name, field
-
-
-def _build(config_type: Any, node: Node, changes: Mapping[str, Any], prefix: str = "") -> Any:
-    types, values = typing.get_type_hints(config_type), {}
-    for field in dataclasses.fields(config_type):
-        name = prefix + field.name
-        if dataclasses.is_dataclass(types[field.name]):
-            values[field.name] = _build(types[field.name], node, changes, f"{name}.")
-        else:
-            value = changes[name] if name in changes else node.get_parameter_or(name).value
-            values[field.name] = _plain(name, value, types[field.name])
-    return config_type(**values)
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import ProxyConfig
+from spatial_vlm_ros.scene_frame import motion
 
 
 class KeyframeGate:
@@ -25,9 +26,7 @@ class KeyframeGate:
         """
         if self._last is not None:
             pose, when = self._last
-            distance = np.linalg.norm(T_scene_camera[:3, 3] - pose[:3, 3])
-            cosine = (np.trace(pose[:3, :3].T @ T_scene_camera[:3, :3]) - 1) / 2
-            angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+            distance, angle = motion(pose, T_scene_camera)
             waited = abs(stamp_ns - when) >= 1e9 * self._config.keyframe_period
             moved = distance >= self._config.keyframe_distance
             if not (moved or angle >= self._config.keyframe_angle or (unknown and waited)):

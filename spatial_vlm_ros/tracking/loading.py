@@ -14,11 +14,11 @@ from spatial_vlm_ros.tracking.repvit import RepVitConfig
 from spatial_vlm_ros.tracking.sam2 import Sam2Propagator
 from spatial_vlm_ros.tracking.tracker import Tracker
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
+from spatial_vlm_ros.vision.images import IMAGENET_MEAN, IMAGENET_STD
 from spatial_vlm_ros.vision.networks import load_network
 
 _SAM2, _EDGETAM = ("sam2_video", "sam2"), ("edgetam_video", "edgetam")
 _REMEMBERS = ("memory_temporal_positional_encoding",)  # small, and only in models for video
-_IMAGENET = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
 
 
 def open_tracker(config: TrackerConfig) -> Tracker:
@@ -48,7 +48,7 @@ def open_propagator(config: TrackerConfig) -> Sam2Propagator:
         config=settings,
     )
     images = checkpoint.optional("preprocessor_config.json")
-    colours = [images.get("image_mean", _IMAGENET[0]), images.get("image_std", _IMAGENET[1])]
+    colours = [images.get("image_mean", IMAGENET_MEAN), images.get("image_std", IMAGENET_STD)]
     return Sam2Propagator(Network(model), colours, config.batch)
 
 

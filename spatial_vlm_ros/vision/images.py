@@ -12,6 +12,8 @@ from torch.nn.functional import interpolate
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _LEAST_CELLS = 4  # of an image that is not long and thin
 _LONGEST = 200  # times as long as the other side
