@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import itertools
 import os
 import random
 import signal
@@ -207,6 +208,13 @@ class Rig:
         """Confirmed objects of the newest scene."""
         return [o for o in self.scenes[-1].objects if o.state == o.CONFIRMED] if self.scenes else []
 
+    def newest_ns(self) -> int:
+        """Stamp of the newest scene; 0 while there is none."""
+        if not self.scenes:
+            return 0
+        stamp = self.scenes[-1].header.stamp
+        return stamp.sec * 10**9 + stamp.nanosec
+
     def _on_health(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.health = {item.key: item.value for item in status.values}
@@ -291,6 +299,23 @@ class Robot:
         for step in steps:
             self.send(self.messages(step, **options))
             time.sleep(pause_s)
+
+    def drive_until_heard(self, first: int) -> int:
+        """Publish step after step, as a camera does, until a scene has one of them; the last step.
+
+        For a mapper that takes a killed one's place: the dead one still counts as a listener.
+        """
+        steps = itertools.count(first)
+        last = first
+
+        def heard() -> bool:
+            nonlocal last
+            last = next(steps)
+            self.drive(range(last, last + 1))
+            return self._rig.newest_ns() >= self.stamp(first)
+
+        self._rig.until(heard, 20, "a frame to be heard")
+        return last
 
 
 def image(pixels: np.ndarray, encoding: str, stamp_ns: int) -> Image:

@@ -77,16 +77,7 @@ def driven(rig: Rig, steps: range, **parameters) -> tuple[Robot, Listener]:
 
 def settled(rig: Rig, robot: Robot, step: int) -> None:
     """Until the mapper's scene is as new as that step."""
-    stamp = robot.stamp(step)
-    rig.until(
-        lambda: (
-            rig.scenes
-            and rig.scenes[-1].header.stamp.sec * 10**9 + rig.scenes[-1].header.stamp.nanosec
-            >= stamp
-        ),
-        20,
-        f"the scene of step {step}",
-    )
+    rig.until(lambda: rig.newest_ns() >= robot.stamp(step), 20, f"the scene of step {step}")
 
 
 def test_the_late_have_what_the_mapper_has_also_after_thinning(rig, tmp_path):
@@ -167,7 +158,8 @@ def test_a_mapper_that_is_killed_and_restarted(rig, tmp_path):
     rig.health.clear()
     rig.start_mapper(name="restarted")
     rig.until(lambda: rig.health.get("state") == "active", 20, "the new mapper")
-    robot.drive(range(20, 30))
-    settled(rig, robot, 29)
+    heard = robot.drive_until_heard(20)
+    robot.drive(range(heard + 1, heard + 10))
+    settled(rig, robot, heard + 9)
     assert_all_have(rig, [early], tmp_path / "scene", len(early.keyframes()))
     assert early.keyframes()[0].id > before[-1].id

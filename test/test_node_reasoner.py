@@ -183,7 +183,8 @@ def test_two_reasoners_on_one_mapper_that_is_killed_and_restarted(rig):
     rig.health.clear()
     rig.start_mapper(name="restarted")
     rig.until(lambda: rig.health.get("state") == "active", 20, "the new mapper")
-    robot.drive(range(40, 60))
+    heard = robot.drive_until_heard(40)
+    robot.drive(range(heard + 1, heard + 20))
     rig.until(rig.cubes, 20, "the cube of the new mapper")
     newest = rig.scenes[-1].header.stamp
     for client in clients:
