@@ -35,7 +35,9 @@ interfaces)
     -DPython3_EXECUTABLE="$VENV/bin/python"
   ;;
 nodes)
-  # Symbolic links: edits of code, launch and configuration files take effect at once.
+  # Symbolic links: edits of code, launch and configuration files take effect at once. Those to
+  # files that are no longer there would stop the build.
+  find "$build" -xtype l -delete
   build_packages --base-paths . --packages-select spatial_vlm_ros --symlink-install
   ln -sf ../lib/spatial_vlm_ros/spatial-vlm "$VENV/bin/spatial-vlm"
   echo "$build/build/spatial_vlm_ros" \
