@@ -23,10 +23,11 @@ from spatial_vlm_ros.tracking.network import Network
 from spatial_vlm_ros.tracking.propagation import Candidate, Floats, Followed
 from spatial_vlm_ros.tracking.sam2 import Sam2Propagator
 from spatial_vlm_ros.tracking.tracker import Tracker
+from spatial_vlm_ros.vision.images import IMAGENET_MEAN, IMAGENET_STD
 
 SIZE, HIDDEN, THINGS, IMAGES = 256, 128, 8, 60
 RIVAL = "transformers' streaming session"
-COLOURS = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
+COLOURS = [list(IMAGENET_MEAN), list(IMAGENET_STD)]
 HIERA = {
     "model_type": "sam2_hiera_det_model",
     "hidden_size": 16,

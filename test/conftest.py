@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # On a busy machine torch's threads wait for each other: small tensors take 20 times as long. It is
@@ -11,3 +12,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nor does a slow machine make a property false.
 settings.register_profile("unhurried", settings.default, deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """Nodes in a domain of their own, which have to end well."""
+    from ros_rig import Rig  # not everywhere is there ROS
+
+    with Rig(tmp_path) as made:
+        yield made
+        made.end_all()

@@ -20,13 +20,6 @@ from spatial_vlm_ros.saved_scene import load_scene
 REMAPS = [f"{name}:=/mapper/{name}" for name in ("scene_graph", "proxies", "keyframes")]
 
 
-@pytest.fixture
-def rig(tmp_path):
-    with Rig(tmp_path) as made:
-        yield made
-        made.end_all()
-
-
 class Listener:
     """What a reasoner has of the mapper's scene."""
 

@@ -25,13 +25,6 @@ from spatial_vlm_ros.ros_image import stamp_ns
 STEPS = range(20)
 
 
-@pytest.fixture
-def rig(tmp_path):
-    with Rig(tmp_path) as made:
-        yield made
-        made.end_all()
-
-
 def started(rig: Rig, *remaps: str, robot: Robot | None = None, **parameters) -> Robot:
     robot = robot or Robot(rig)
     rig.start_mapper(*remaps, **parameters)

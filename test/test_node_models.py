@@ -27,13 +27,6 @@ def checkpoint(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def rig(tmp_path):
-    with Rig(tmp_path) as made:
-        yield made
-        made.end_all()
-
-
 def start(
     rig: Rig, reasoner: str, checkpoint: Path | str, encoder: Path | str = "", **more
 ) -> Robot:

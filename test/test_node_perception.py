@@ -68,13 +68,6 @@ def small(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def rig(tmp_path):
-    with Rig(tmp_path) as made:
-        yield made
-        made.end_all()
-
-
 def start(rig: Rig, preset: str, **parameters) -> None:
     """The mapper with a preset, and parameters over it."""
     given = {**EAGER, **parameters, "use_sim_time": True}

@@ -13,20 +13,13 @@ from asking import Client
 from geometry_msgs.msg import Point32, Polygon
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from ros_rig import LATCHED, START_NS, Rig, Robot
+from ros_rig import LATCHED, START_NS, Robot
 from std_msgs.msg import String
 
 from spatial_vlm_msgs.msg import SceneGraph as SceneGraphMessage
 from spatial_vlm_ros.nodes.conversions import graph_message, time_message
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.graph import ObjectState, SceneGraph, SceneObject
-
-
-@pytest.fixture
-def rig(tmp_path):
-    with Rig(tmp_path) as made:
-        yield made
-        made.end_all()
 
 
 def chairs(stamp_ns: int, *places: float) -> SceneGraphMessage:

@@ -35,13 +35,6 @@ def checkpoint(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def rig(tmp_path):
-    with Rig(tmp_path) as made:
-        yield made
-        made.end_all()
-
-
 class Mapper:
     """What a mapper publishes, sent by hand."""
 

@@ -23,12 +23,13 @@ from transformers.models.owlvit.image_processing_pil_owlvit import OwlViTImagePr
 
 from spatial_vlm_ros.frame import Detection
 from spatial_vlm_ros.naming import boxes as box_module
-from spatial_vlm_ros.naming.boxes import best_of, corners, detections, ious
+from spatial_vlm_ros.naming.boxes import best_of, corners, detections
 from spatial_vlm_ros.naming.config import DetectorConfig
 from spatial_vlm_ros.naming.grounding_dino import judged, prompts
 from spatial_vlm_ros.naming.opening import open_detector
 from spatial_vlm_ros.naming.owl import in_pixels
 from spatial_vlm_ros.naming.vocabulary import Vocabulary
+from spatial_vlm_ros.vision.boxes import ious
 
 LANDSCAPE, PORTRAIT = (96, 160), (150, 100)
 KINDS: dict[str, Callable[[Path], None]] = {

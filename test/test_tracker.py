@@ -8,11 +8,12 @@ from spatial_vlm_ros.naming.votes import NameVotes
 from spatial_vlm_ros.perception.segments import UNNAMED
 from spatial_vlm_ros.settings import check
 from spatial_vlm_ros.tracking.config import TrackerConfig
-from spatial_vlm_ros.tracking.masks import box_iou, box_of, ious, label_image, overlaps, stability
+from spatial_vlm_ros.tracking.masks import box_of, ious, label_image, overlaps, stability
 from spatial_vlm_ros.tracking.prompting import Prompting
 from spatial_vlm_ros.tracking.propagation import Candidate, Followed
 from spatial_vlm_ros.tracking.tracker import Tracker
 from spatial_vlm_ros.tracking.tracks import Tracks
+from spatial_vlm_ros.vision import boxes
 
 H, W = 20, 40
 IMAGE = np.zeros((H, W, 3), np.uint8)
@@ -98,8 +99,8 @@ def test_overlaps_by_hand():
 def test_boxes_by_hand():
     assert box_of(box(3, 4, 7, 9) > 0) == (3, 4, 7, 9)
     assert box_of(np.zeros((3, 3), bool)) == (0, 0, 0, 0)
-    assert box_iou((0, 0, 2, 2), (1, 1, 3, 3)) == pytest.approx(1 / 7)
-    assert box_iou((0, 0, 2, 2), (2, 0, 3, 3)) == 0
+    others = np.array([[1, 1, 3, 3], [2, 0, 3, 3]])
+    np.testing.assert_allclose(boxes.ious(np.array([0, 0, 2, 2]), others), [1 / 7, 0])
 
 
 def test_stability_compares_a_high_and_a_low_threshold():

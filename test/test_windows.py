@@ -339,7 +339,8 @@ class Slow:
         return self.network.predict(images)
 
 
-def test_a_network_slower_than_the_camera_lets_key_frames_go_and_blocks_nobody():
+def computing() -> tuple[Slow, VggtGeometry, threading.Thread]:
+    """A slow network, and geometry that has asked it for eight frames, in a thread beside."""
     slow = Slow(world.Network(LOOP, world.EXACT))
     geometry = opened(slow)
     for frame in frames(8):
@@ -347,6 +348,11 @@ def test_a_network_slower_than_the_camera_lets_key_frames_go_and_blocks_nobody()
     beside = threading.Thread(target=geometry.compute)
     beside.start()
     assert slow.asked.wait(20)
+    return slow, geometry, beside
+
+
+def test_a_network_slower_than_the_camera_lets_key_frames_go_and_blocks_nobody():
+    slow, geometry, beside = computing()
     for frame in frames(60, start=8):
         geometry.offer(frame)
         assert geometry.take() is None
@@ -366,13 +372,7 @@ def test_a_network_slower_than_the_camera_lets_key_frames_go_and_blocks_nobody()
 
 
 def test_what_was_being_computed_when_all_was_forgotten_does_not_come_out():
-    slow = Slow(world.Network(LOOP, world.EXACT))
-    geometry = opened(slow)
-    for frame in frames(8):
-        geometry.offer(frame)
-    beside = threading.Thread(target=geometry.compute)
-    beside.start()
-    assert slow.asked.wait(20)
+    slow, geometry, beside = computing()
     geometry.reset()
     slow.go.set()
     beside.join(20)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from spatial_vlm_ros.geometry.deviation import deviation
 from spatial_vlm_ros.scene_frame import inverse, level_frame
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,6 @@ _THICK = 1.6  # deviations of depth to the spread of a slab's points; evenly fil
 _PARALLEL = math.cos(math.radians(6))
 _ROUNDS = 5
 _INDEPENDENT = 6  # points that err alone: neighbours err alike, and more say no more
-_MAD = 1.4826  # deviations to a median of absolute errors
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,6 @@ class _Search:
             scatter = np.cov(on.T, aweights=weights, ddof=0)
             normal = np.linalg.eigh(scatter)[1][:, 0]
             normal *= np.sign(normal @ plane.up)
-            spread = _MAD * float(np.median(np.abs((on - centre) @ normal)))
+            spread = deviation((on - centre) @ normal)
             plane = _Level(normal, centre, scatter, spread, len(on) / len(points))
         return plane

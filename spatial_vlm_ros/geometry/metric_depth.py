@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spatial_vlm_ros.errors import first_line
 from spatial_vlm_ros.frame import Frame, Intrinsics
 from spatial_vlm_ros.geometry.config import GeometryConfig, MetricDepthConfig
 from spatial_vlm_ros.geometry.depth_networks import KINDS, DepthNetwork
@@ -121,10 +122,9 @@ class MetricDepthGeometry:
         try:
             depth = self._network.depth(frame.rgb, frame.intrinsics)
         except (RuntimeError, ValueError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             with self._lock:
                 self._failed += 1
-                self.problem = f"metric depth of an image failed: {reason}"
+                self.problem = f"metric depth of an image failed: {first_line(error)}"
             return True
         with self._lock:
             self.problem = ""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatial_vlm_ros.geometry.config import ScaleConfig
+from spatial_vlm_ros.geometry.deviation import deviation
 from spatial_vlm_ros.geometry.gravity import Floor
 from spatial_vlm_ros.geometry.similarity import robust_umeyama
 
@@ -19,7 +20,6 @@ Say = Callable[[str], object]
 _LEAST_PIXELS = 100  # of an image with which it counts
 _MOST_PIXELS = 5000  # of an image that are looked at
 _ROUNDS = 10
-_MAD = 1.4826  # deviations to a median of absolute errors
 _TUKEY = 4.685  # deviations from which on a value has no weight
 _ENDS = 6  # poses of a way that say as much as its two ends alone
 _VAGUE = 0.05  # noise to the length of a way, more is no scale
@@ -191,13 +191,13 @@ def _centre(values: Floats) -> tuple[float, float]:
     median by half a deviation, and this by hardly anything.
     """
     centre = float(np.median(values))
-    spread = _MAD * float(np.median(np.abs(values - centre)))
+    spread = deviation(values - centre)
     for _ in range(_ROUNDS):
         apart = (values - centre) / max(_TUKEY * spread, 1e-9)
         weights = np.maximum(1 - apart**2, 0) ** 2
         moved = float(np.average(values, weights=weights)) - centre
         centre += moved
-        spread = _MAD * float(np.median(np.abs(values - centre)[weights > 0]))
+        spread = deviation((values - centre)[weights > 0])
         if abs(moved) < 0.01 * spread:
             break
     return centre, spread

@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_vlm_ros.geometry.deviation import deviation
 from spatial_vlm_ros.geometry.similarity import Similarity
 
 Floats = NDArray[np.float64]
 
 _LEAST_PIXELS = 30  # of all shared images
 _OUTER = 2.5  # deviations
-_GAUSS = 1.4826  # a deviation, over the median of absolute values
 _LEAST_SPREAD = 1e-4
 _ROUNDS = 20
 
@@ -48,14 +48,14 @@ def centre(values: Floats) -> tuple[float, float]:
     From the median on, what lies within 2.5 deviations is averaged until that is settled.
     """
     middle = float(np.median(values))
-    deviation = _GAUSS * float(np.median(np.abs(values - middle)))
+    spread = deviation(values - middle)
     for _ in range(_ROUNDS):
-        near = values[np.abs(values - middle) <= _OUTER * deviation]
+        near = values[np.abs(values - middle) <= _OUTER * spread]
         before, middle = middle, float(near.mean()) if len(near) else middle
-        deviation = _GAUSS * float(np.median(np.abs(near - middle))) if len(near) else deviation
-        if abs(before - middle) <= 1e-3 * deviation:
+        spread = deviation(near - middle) if len(near) else spread
+        if abs(before - middle) <= 1e-3 * spread:
             break
-    return middle, deviation
+    return middle, spread
 
 
 def attached(T_fixed_camera: Floats, T_window_camera: Floats, scale: float) -> Similarity:

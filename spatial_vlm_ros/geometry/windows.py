@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from threading import Lock
 
+from spatial_vlm_ros.errors import first_line
 from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.geometry.chain import WindowChain
 from spatial_vlm_ros.geometry.config import GeometryConfig
@@ -74,7 +75,7 @@ class VggtGeometry:
                 problem = f"waiting for metres: {chain.awaited}"
         except (RuntimeError, ValueError, MemoryError) as error:
             complete = []
-            problem = f"a window of {len(batch)} new images was dropped: {_first_line(error)}"
+            problem = f"a window of {len(batch)} new images was dropped: {first_line(error)}"
         with self._lock:
             if chain is self._chain:  # or all has been forgotten meanwhile
                 self._publish(complete, problem, batch)
@@ -160,10 +161,6 @@ def _least_missed(stamps_ns: Sequence[int]) -> int:
     """Which of at least three stamps leaves the least gap; neither the first nor the last."""
     gaps = [after - before for before, after in zip(stamps_ns, stamps_ns[2:], strict=False)]
     return 1 + gaps.index(min(gaps))
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split("\n")[0] or type(error).__name__
 
 
 def _number(value: float | None) -> str:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from spatial_vlm_ros.frame import Detection
 from spatial_vlm_ros.naming.config import DetectorConfig
-
-Floats = NDArray[np.float64]
+from spatial_vlm_ros.vision.boxes import Floats, ious
 
 _THIN = 1.0  # pixels; what is narrower within the image is none of it
 
@@ -67,12 +66,3 @@ def _distinct(boxes: Floats, labels: NDArray[np.int64], config: DetectorConfig) 
         most = np.where(same, config.overlap, config.overlap_of_others)
         left = left[ious(boxes[first], boxes[left]) <= most]
     return kept
-
-
-def ious(box: Floats, others: Floats) -> Floats:
-    """(n,) intersection over union of a box (4,) with others (n, 4)."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
-    found: Floats = shared / np.maximum(areas - shared, 1e-9)
-    return found

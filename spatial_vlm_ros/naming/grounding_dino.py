@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from spatial_vlm_ros.frame import Detection
 from spatial_vlm_ros.naming.boxes import corners, detections
 from spatial_vlm_ros.naming.config import DetectorConfig
 from spatial_vlm_ros.naming.vocabulary import Vocabulary, refuse_long
-from spatial_vlm_ros.vision.networks import Images
+from spatial_vlm_ros.naming.words import ReadsWords
 
 _END = "."  # of a phrase; the network keeps what is between two of them apart
 _ENDS = re.compile(r"[.?]")
@@ -36,44 +34,19 @@ class Prompt:
     owners: Tensor
 
 
-class GroundingDino:
+class GroundingDino(ReadsWords[DetectorConfig, list[Prompt]]):
     """A :class:`spatial_vlm_ros.naming.detector.TextDetector`; MM Grounding DINO is one too.
 
     Longer vocabularies are read in several prompts, each of which costs as much as an image.
     """
 
-    def __init__(
-        self,
-        network: Any,
-        tokenizer: Any,
-        images: Images,
-        config: DetectorConfig,
-        words: Sequence[str],
-    ) -> None:
-        self._network, self._tokenizer = network, tokenizer
-        self._images, self._config = images, config
+    def __init__(self, network: Any, *others: Any) -> None:
         network.model.text_backbone = self._texts = _Once(network.model.text_backbone)
-        self._lock = Lock()
-        self.set_vocabulary(words)
-
-    def set_vocabulary(self, words: Sequence[str]) -> None:
-        """See :class:`spatial_vlm_ros.naming.detector.TextDetector`."""
-        with self._lock:
-            vocabulary = Vocabulary.of(words)
-            read = prompts(vocabulary, self._tokenizer, self._network.config.max_text_len)
-            device = self._network.device
-            self._read = (
-                vocabulary,
-                [
-                    Prompt(part.tokens.to(device), part.spans.to(device), part.owners.to(device))
-                    for part in read
-                ],
-            )
-            self._texts.forget()
+        super().__init__(network, *others)
 
     def find(self, rgb: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """See :class:`spatial_vlm_ros.naming.detector.TextDetector`."""
-        vocabulary, read = self._read
+        vocabulary, read = self._known
         found = []
         with torch.inference_mode():
             inputs = self._images(rgb)
@@ -89,6 +62,15 @@ class GroundingDino:
         height, width = rgb.shape[:2]
         boxes = boxes * boxes.new_tensor([width, height, width, height])
         return detections(vocabulary.names, labels, scores, boxes, (height, width), self._config)
+
+    def _learn(self, vocabulary: Vocabulary) -> list[Prompt]:
+        read = prompts(vocabulary, self._tokenizer, self._network.config.max_text_len)
+        self._texts.forget()
+        device = self._network.device
+        return [
+            Prompt(part.tokens.to(device), part.spans.to(device), part.owners.to(device))
+            for part in read
+        ]
 
 
 def prompts(vocabulary: Vocabulary, tokenizer: Any, longest: int) -> list[Prompt]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +16,11 @@ from spatial_vlm_ros.naming.config import NamerConfig
 from spatial_vlm_ros.naming.crops import crop, views_of
 from spatial_vlm_ros.naming.looking import Looking
 from spatial_vlm_ros.naming.vocabulary import Vocabulary, refuse_long
+from spatial_vlm_ros.naming.words import ReadsWords, text_features
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.networks import Images, load_network, load_tokenizer
 
 _NETWORKS = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
-_AT_ONCE = 64  # texts
 
 
 class Vote(NamedTuple):
@@ -32,8 +31,8 @@ class Vote(NamedTuple):
     score: float
 
 
-class Namer:
-    """Looks at things one by one. :meth:`set_vocabulary` may be called from another thread."""
+class Namer(ReadsWords[NamerConfig, Tensor]):
+    """Looks at things one by one."""
 
     def __init__(
         self,
@@ -43,16 +42,12 @@ class Namer:
         config: NamerConfig,
         words: Sequence[str],
     ) -> None:
-        self._network, self._tokenizer = network, tokenizer
-        self._images, self._config = images, config
         self._chooses = network.config.model_type == "clip"
         self._looking = Looking(config)
-        self._lock = Lock()
+        self._asked: Vocabulary | None = None
+        super().__init__(network, tokenizer, images, config, words)
         nothing = config.nothing if self._chooses else []
         self._nothing = self._meanings([[text] for text in nothing]) if nothing else None
-        self._known: tuple[Vocabulary, Tensor]
-        self._asked: Vocabulary | None = None
-        self.set_vocabulary(words)
 
     @classmethod
     def open(cls, config: NamerConfig, words: Sequence[str]) -> Namer:
@@ -72,18 +67,6 @@ class Namer:
         architecture = getattr(transformers, _NETWORKS[kind])
         network = load_network(architecture, checkpoint, config, "the namer")
         return cls(network, tokenizer, Images(checkpoint, network), config, words)
-
-    def set_vocabulary(self, words: Sequence[str]) -> None:
-        """From now on use these, by the rules of :class:`naming.vocabulary.Vocabulary`.
-
-        ``ValueError`` names a word that cannot be used; the old ones stay.
-        """
-        with self._lock:
-            vocabulary = Vocabulary.of(words)
-            templates = self._config.templates
-            phrases = vocabulary.phrases
-            texts = [[template.format(phrase) for template in templates] for phrase in phrases]
-            self._known = vocabulary, self._meanings(texts)
 
     def look(self, rgb: NDArray[np.uint8], ids: NDArray[np.int32]) -> list[Vote]:
         """Votes on some of the things in an image (H, W, 3), ids (H, W) of which are given."""
@@ -120,6 +103,10 @@ class Namer:
         names = vocabulary.names
         return [(None if k is None else names[k], score) for k, score in said]
 
+    def _learn(self, vocabulary: Vocabulary) -> Tensor:
+        templates, phrases = self._config.templates, vocabulary.phrases
+        return self._meanings([[each.format(phrase) for each in templates] for phrase in phrases])
+
     def _meanings(self, texts: Sequence[Sequence[str]]) -> Tensor:
         """(n, D) mean meanings of n times some texts, of length one.
 
@@ -129,26 +116,13 @@ class Namer:
         each = [text for some in texts for text in some]
         for text, ids in zip(each, self._tokenizer(each)["input_ids"], strict=True):
             refuse_long(text, len(ids), longest)
-        found = []
         padding: dict[str, Any] = {"padding": True}
         if not self._chooses:  # SigLIP has learnt with nothing else
             padding = {"padding": "max_length", "max_length": longest}
-        with torch.inference_mode():
-            for first in range(0, len(each), _AT_ONCE):
-                tokens = self._tokenizer(
-                    each[first : first + _AT_ONCE],
-                    **padding,
-                    return_attention_mask=self._chooses,
-                    return_tensors="pt",
-                ).to(self._network.device)
-                given = {
-                    name: tokens[name] for name in ("input_ids", "attention_mask") if name in tokens
-                }
-                out = self._network.get_text_features(**given).pooler_output.float()
-                found.append(out / out.norm(dim=-1, keepdim=True))
-            meant = torch.cat(found)
-            mean = meant.reshape(len(texts), -1, meant.shape[1]).mean(dim=1)
-            return mean / mean.norm(dim=-1, keepdim=True)
+        padding["return_attention_mask"] = self._chooses
+        meant = text_features(self._network, self._tokenizer, each, **padding)
+        mean = meant.reshape(len(texts), -1, meant.shape[1]).mean(dim=1)
+        return mean / mean.norm(dim=-1, keepdim=True)
 
 
 Said = list[tuple[int | None, float]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from spatial_vlm_ros.frame import Detection
 from spatial_vlm_ros.naming.boxes import detections
 from spatial_vlm_ros.naming.config import DetectorConfig
 from spatial_vlm_ros.naming.vocabulary import Vocabulary, refuse_long
+from spatial_vlm_ros.naming.words import ReadsWords
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.images import as_tensor, normalised, resized
 
@@ -24,34 +23,15 @@ _AT_ONCE = 4  # phrases; each takes 66 MB for masks at full size
 _HALF = [0.5, 0.5, 0.5]
 
 
-class Sam3:
+class Sam3(ReadsWords[DetectorConfig, tuple[Tensor, Tensor]]):
     """A :class:`spatial_vlm_ros.naming.detector.TextDetector`: boxes, not masks.
 
     The image is encoded once; every phrase then costs a pass of the detector behind it.
     """
 
-    def __init__(
-        self,
-        network: Any,
-        tokenizer: Any,
-        images: SquareImages,
-        config: DetectorConfig,
-        words: Sequence[str],
-    ) -> None:
-        self._network, self._tokenizer = network, tokenizer
-        self._images, self._config = images, config
-        self._lock = Lock()
-        self.set_vocabulary(words)
-
-    def set_vocabulary(self, words: Sequence[str]) -> None:
-        """See :class:`spatial_vlm_ros.naming.detector.TextDetector`."""
-        with self._lock:
-            vocabulary = Vocabulary.of(words)
-            self._known = vocabulary, *self._meanings(vocabulary.phrases)
-
     def find(self, rgb: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """See :class:`spatial_vlm_ros.naming.detector.TextDetector`."""
-        vocabulary, meanings, masks = self._known
+        vocabulary, (meanings, masks) = self._known
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         with torch.inference_mode():
             seen = self._network.get_vision_features(self._images(rgb))
@@ -71,15 +51,13 @@ class Sam3:
         boxes = boxes.float() * torch.tensor([width, height, width, height], device=boxes.device)
         return detections(vocabulary.names, labels, scores, boxes, (height, width), self._config)
 
-    def _meanings(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """(phrases, tokens, D) and (phrases, tokens) 0 behind the end.
-
-        ``ValueError`` names a phrase that is too long.
-        """
-        for phrase, ids in zip(phrases, self._tokenizer(list(phrases))["input_ids"], strict=True):
+    def _learn(self, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+        """(phrases, tokens, D) and (phrases, tokens) 0 behind the end."""
+        phrases = list(vocabulary.phrases)
+        for phrase, ids in zip(phrases, self._tokenizer(phrases)["input_ids"], strict=True):
             refuse_long(phrase, len(ids), _LONGEST)
         tokens = self._tokenizer(
-            list(phrases), padding="max_length", max_length=_LONGEST, return_tensors="pt"
+            phrases, padding="max_length", max_length=_LONGEST, return_tensors="pt"
         ).to(self._network.device)
         mask = tokens["attention_mask"]
         with torch.inference_mode():

@@ -22,6 +22,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
+from spatial_vlm_ros.errors import first_line
+
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 #: Settings, templates and vocabularies. No pickles and no programs: both could do anything.
@@ -193,14 +195,10 @@ def _explained(name: str) -> Iterator[None]:
     except OfflineModeIsEnabled as error:
         raise ValueError("HF_HUB_OFFLINE is set, which forbids fetching") from error
     except HfHubHTTPError as error:
-        raise ValueError(f"{constants.ENDPOINT}: {_first_line(error)}; {again}") from error
+        raise ValueError(f"{constants.ENDPOINT}: {first_line(error)}; {again}") from error
     except (ValueError, OSError):
         raise
     except Exception as error:  # those of the HTTP library, of which the hub has had several
         raise ValueError(
-            f"cannot reach {constants.ENDPOINT} ({_first_line(error)}): is there a network? {again}"
+            f"cannot reach {constants.ENDPOINT} ({first_line(error)}): is there a network? {again}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -17,12 +17,13 @@ from transformers import (
     AutoTokenizer,
 )
 
+from spatial_vlm_ros.errors import kind_and_line
 from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
 from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
 from spatial_vlm_ros.reasoners.config import ModelConfig
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.device import device_of, dtype_of
-from spatial_vlm_ros.vision.networks import first_line, load_network
+from spatial_vlm_ros.vision.networks import load_network
 
 _PLAIN = "qwen2_5_vl"
 
@@ -138,7 +139,7 @@ def _load_tokenizer(checkpoint: Checkpoint, name: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, local_files_only=True)
     except Exception as error:  # whatever tokenizers raise
         raise ValueError(
-            f"the tokenizer of checkpoint {name} cannot be loaded: {first_line(error)}; "
+            f"the tokenizer of checkpoint {name} cannot be loaded: {kind_and_line(error)}; "
             f"{checkpoint.remedy}"
         ) from error
     if not tokenizer.is_fast:

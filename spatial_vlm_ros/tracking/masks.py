@@ -48,16 +48,6 @@ def box_of(mask: Mask) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def box_iou(first: Sequence[float], second: Sequence[float]) -> float:
-    """Intersection over union of two boxes (u_min, v_min, u_max, v_max)."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
-    return width * height / (areas[0] + areas[1] - width * height)
-
-
 def label_image(layers: Sequence[tuple[int, Floats]], height: int, width: int) -> NDArray[np.int32]:
     """(height, width) int32 numbers of layers (number, logits (h, w)), 0 where none is above 0.
 

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from spatial_vlm_ros.tracking.memory_bank import MemoryBank, batches
 from spatial_vlm_ros.tracking.network import Network, Seen
 from spatial_vlm_ros.tracking.propagation import Candidate, Floats, Followed
-from spatial_vlm_ros.vision.images import as_tensor, normalised
+from spatial_vlm_ros.vision.images import as_tensor, normalised, resized
 
 _POINT, _CORNERS = [1], [2, 3]  # labels of SAM's prompt encoder
 
@@ -96,17 +95,11 @@ class Sam2Propagator:
     def pixels(self, rgb: NDArray[np.uint8]) -> Tensor:
         """(1, 3, s, s) as the network sees an image (H, W, 3).
 
-        Bilinear, smoothed first where it shrinks, and rounded to grey levels before it is
-        normalised: what torchvision does in the processor of transformers.
+        Stretched to the square, as the processor of transformers does it with torchvision.
         """
         size = (self._network.image_size, self._network.image_size)
-        image = as_tensor(rgb)
-        if image.shape[1:] != size:
-            image = interpolate(
-                image[None], size, mode="bilinear", align_corners=False, antialias=True
-            )[0]
-        image = normalised(image.to(self._network.device), self._mean, self._std)
-        return image[None].to(self._network.dtype)
+        square = resized(as_tensor(rgb), size, "bilinear").to(self._network.device)
+        return normalised(square, self._mean, self._std)[None].to(self._network.dtype)
 
     @torch.inference_mode()
     def _prompted(self, corners: Floats, labels: list[int], several: bool) -> list[Candidate]:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from spatial_vlm_ros.frame import Detection, LabelImage
 from spatial_vlm_ros.perception.segments import UNNAMED
 from spatial_vlm_ros.tracking.config import TrackerConfig
-from spatial_vlm_ros.tracking.masks import box_iou, box_of, label_image
+from spatial_vlm_ros.tracking.masks import box_of, label_image
 from spatial_vlm_ros.tracking.prompting import Prompting
 from spatial_vlm_ros.tracking.propagation import Candidate, MaskPropagator
 from spatial_vlm_ros.tracking.tracks import Track, Tracks
+from spatial_vlm_ros.vision.boxes import ious
 
 Mask = NDArray[np.bool_]
 
@@ -94,13 +95,13 @@ class Tracker:
         """A detection votes for the thing it is of; if it is of none, it founds one."""
         rest: list[Detection] = []
         view = self._tracks.in_view
-        boxes = [_in_pixels(track.mask, height, width) for track in view]
+        boxes = np.array([_in_pixels(track.mask, height, width) for track in view]).reshape(-1, 4)
         for detection in sorted(detections, key=lambda one: -one.score):
             box = _clipped(detection, height, width)
             if detection.score < self._config.min_score or box[0] >= box[2] or box[1] >= box[3]:
                 continue
-            matches = [box_iou(box, other) for other in boxes]
-            best = int(np.argmax(matches)) if matches else -1
+            matches = ious(np.array(box), boxes)
+            best = int(np.argmax(matches)) if len(matches) else -1
             if best >= 0 and matches[best] >= self._config.match:
                 view[best].votes.add(detection.label, detection.score)
             else:

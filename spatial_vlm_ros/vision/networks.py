@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging as logs
 
+from spatial_vlm_ros.errors import kind_and_line
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.device import device_of, dtype_of
 from spatial_vlm_ros.vision.images import check_image
@@ -73,11 +74,11 @@ def load_network(
     except torch.OutOfMemoryError as error:
         raise ValueError(
             f"checkpoint {checkpoint.folder} of {what} does not fit into the memory of {device}: "
-            f"choose a smaller one, or device cpu ({first_line(error)})"
+            f"choose a smaller one, or device cpu ({kind_and_line(error)})"
         ) from error
     except Exception as error:  # whatever transformers and safetensors raise
         raise ValueError(
-            f"checkpoint {checkpoint.folder} of {what} cannot be loaded: {first_line(error)}; "
+            f"checkpoint {checkpoint.folder} of {what} cannot be loaded: {kind_and_line(error)}; "
             f"{checkpoint.remedy}"
         ) from error
     return network.eval().requires_grad_(False)
@@ -109,7 +110,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
             return PreTrainedTokenizerFast.from_pretrained(checkpoint.folder, local_files_only=True)
         raise ValueError(
             f"checkpoint {checkpoint.folder} has no tokenizer that works here "
-            f"({first_line(error)}): pip install sentencepiece, or choose one with {names[0]}"
+            f"({kind_and_line(error)}): pip install sentencepiece, or choose one with {names[0]}"
         ) from error
 
 
@@ -125,7 +126,7 @@ class Images:
         except (ImportError, ValueError, OSError) as error:
             raise ValueError(
                 f"{checkpoint.folder / 'preprocessor_config.json'} does not say how images are "
-                f"prepared ({first_line(error)}); {checkpoint.remedy}"
+                f"prepared ({kind_and_line(error)}); {checkpoint.remedy}"
             ) from error
 
     def __call__(self, *images: NDArray[np.uint8]) -> dict[str, Tensor]:
@@ -153,8 +154,3 @@ def _silent() -> Iterator[None]:
         logs.set_verbosity(verbosity)
         if bar:
             logs.enable_progress_bar()
-
-
-def first_line(error: BaseException) -> str:
-    """What an error is, and the first line of what it says."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
