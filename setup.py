@@ -65,15 +65,20 @@ setup(
     ],
     extras_require={
         "simulation": ["embreex>=4.4", "shapely>=2.1", "trimesh>=4.0"],
+        "training": [
+            "accelerate>=1.10",
+            "peft>=0.15",
+            "pyarrow>=17.0",
+            "tensorboard>=2.17",
+            "tokenizers>=0.20",
+        ],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.15",
             "onnxruntime>=1.17",
-            "peft>=0.15",
             "pytest>=8.0,<9",
             "ruff>=0.12",
             "scikit-learn>=1.4",
-            "tokenizers>=0.20",
         ],
         "jazzy": [f"ros-jazzy-{wheel}" for wheel in ROS_WHEELS] + BUILD_TOOLS,
         "kilted": [f"ros-kilted-{wheel}" for wheel in [*ROS_WHEELS, "ament-cmake-ros-core"]]
@@ -83,7 +88,8 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", glob("launch/*.launch.py")),
-        (f"share/{NAME}/config", glob("config/*")),
+        (f"share/{NAME}/config", glob("config/*.*")),
+        (f"share/{NAME}/config/train", glob("config/train/*")),
         (f"share/{NAME}/rviz", glob("rviz/*.rviz")),
     ],
     zip_safe=True,

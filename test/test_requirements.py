@@ -22,6 +22,8 @@ DISTRIBUTIONS = {
 }
 #: Imported when it is chosen; it is not on PyPI, so its error says how to install it.
 OPTIONAL = {"vggt"}
+#: What transformers' Trainer imports where it is used.
+OF_TRAINER = {"accelerate", "tensorboard"}
 ROS = {
     "ament_index_python",
     "builtin_interfaces",
@@ -66,7 +68,9 @@ def locked_versions(distro: str, python: str) -> dict[str, str]:
 @pytest.mark.parametrize("distro", ["jazzy", "kilted"])
 def test_lock_satisfies_the_declared_bounds(distro, python):
     versions = locked_versions(distro, python)
-    declared = load(ROOT / "tools" / "declared.py").declared("simulation", "dev", distro)
+    declared = load(ROOT / "tools" / "declared.py").declared(
+        "simulation", "training", "dev", distro
+    )
     assert len(declared) > 30
     for line in declared:
         requirement = Requirement(line)
@@ -75,7 +79,7 @@ def test_lock_satisfies_the_declared_bounds(distro, python):
 
 
 def test_every_library_has_a_lower_bound():
-    for line in load(ROOT / "tools" / "declared.py").declared("simulation", "dev"):
+    for line in load(ROOT / "tools" / "declared.py").declared("simulation", "training", "dev"):
         operators = {part.operator for part in Requirement(line).specifier}
         assert ">=" in operators, line
 
@@ -104,9 +108,12 @@ def test_imports_are_what_is_declared():
     def names(*extras: str) -> set[str]:
         return {canonicalize_name(Requirement(line).name) for line in declared(*extras)}
 
-    package = set(ROOT.glob("spatial_vlm_ros/**/*.py"))
-    simulation = set(ROOT.glob("spatial_vlm_ros/simulation/**/*.py"))
+    package, simulation, training = (
+        {file for folder in folders for file in ROOT.glob(f"spatial_vlm_ros/{folder}**/*.py")}
+        for folders in (("",), ("simulation/",), ("data/", "training/", "small/"))
+    )
     around = [file for folder in ("test", "bench", "tools") for file in ROOT.glob(f"{folder}/*.py")]
-    assert imported(package - simulation) == names()
-    assert imported(package) == names("simulation")
-    assert imported(around) <= names("simulation", "dev") | {"packaging", "setuptools"}
+    assert imported(package - simulation - training) == names()
+    assert imported(package - training) == names("simulation")
+    assert imported(package) | OF_TRAINER == names("simulation", "training")
+    assert imported(around) <= names("simulation", "training", "dev") | {"packaging", "setuptools"}
