@@ -19,5 +19,9 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:  # a full disk names no file
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
