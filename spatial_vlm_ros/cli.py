@@ -1,26 +1,44 @@
 """``spatial-vlm``: simulate a recording, map one, ask about it, hand its scene graph on, fetch
-models for that, and find out what is wrong.
+models for that, make data to train them, and find out what is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_vlm_ros.commands import ask, fetch_models, graph, run
+from spatial_vlm_ros.commands import (
+    ask,
+    data,
+    fetch_models,
+    graph,
+    precompute,
+    run,
+    small,
+    train,
+    without_simulation,
+)
 
 # Everything heavy is imported by the command that needs it, so that --help is instant.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 done but not well (no answer, warnings), 2 the user must act."""
-    arguments = _parser().parse_args(argv)
+    name = ""
     try:
-        return int(arguments.command(arguments))
+        arguments = _parser().parse_args(argv)
+        name = f" {arguments.name}"
+        status = int(arguments.command(arguments))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (OSError, ValueError) as error:
-        print(f"spatial-vlm {arguments.name}: error: {error}", file=sys.stderr)
+        print(f"spatial-vlm{name}: error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     return 2
@@ -43,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     ask.add(commands)
     graph.add(commands)
     fetch_models.add(commands)
+    data.add(commands)
+    precompute.add(commands)
+    small.add(commands)
+    train.add(commands)
 
     doctor = commands.add_parser("doctor", help="say what is wrong with the set-up and with topics")
     doctor.set_defaults(command=_doctor)
@@ -57,10 +79,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     try:
         from spatial_vlm_ros.simulation.record import simulate
     except ImportError as error:
-        raise ValueError(
-            f"the simulation is not installed ({error}): "
-            "python -m pip install 'spatial_vlm_ros[simulation]'"
-        ) from error
+        raise without_simulation(error) from error
     simulate(
         arguments.folder,
         seed=arguments.seed,

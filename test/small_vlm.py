@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from small_qwen import PREPROCESSOR
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -17,28 +16,8 @@ from transformers import (
 )
 
 from spatial_vlm_ros.serving.generation import ScenePrefix
+from spatial_vlm_ros.small.tokenizer import SPECIAL, train_tokenizer
 
-#: In the order of the real vocabulary, where they follow its 151643 other tokens.
-SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|object_ref_start|>",
-    "<|object_ref_end|>",
-    "<|box_start|>",
-    "<|box_end|>",
-    "<|quad_start|>",
-    "<|quad_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
-_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*"
-    r"[\r\n]+|\s+(?!\S)|\s+"
-)
 _TEMPLATE = (
     "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}"
     "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
@@ -63,29 +42,10 @@ on under above below inside beside. Answer with the option's letter. <OBJ012> ye
 
 def small_tokenizer(vocabulary: int = 700) -> PreTrainedTokenizerFast:
     """A byte-level tokenizer that cuts text as Qwen2.5's does, of at most this many tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(SPECIAL), initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator([_TEXT] * 3, trainer)
-    tokenizer.add_special_tokens(list(SPECIAL))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        chat_template=_TEMPLATE,
-        model_max_length=131072,
-        clean_up_tokenization_spaces=False,
-    )
+    tokenizer = train_tokenizer([_TEXT] * 3, vocabulary)
+    tokenizer.chat_template = _TEMPLATE
+    tokenizer.model_max_length = 131072
+    return tokenizer
 
 
 def save_small_vlm(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,22 @@ def test_cameras_of_other_sizes_and_finer_points(reasoner: Reasoner) -> None:
     coarse = tokens(reasoner, first, second)[1]
     torch.testing.assert_close(tokens(reasoner, first, replace(second, id=6, points_scene=fine))[1],
                                coarse)  # fmt: skip
+
+
+def test_a_checkpoint_says_how_many_images_it_was_trained_with_and_how_large(
+    plain: Path, tmp_path: Path
+) -> None:
+    model = SSRForConditionalGeneration.from_pretrained(plain)
+    model.config.frames = 3
+    folder = saved(model, plain, tmp_path / "few")
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    settings["max_pixels"] = 84 * 112
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    few = opened("ssr", folder, max_tokens=1)
+    answer = few.ask(QUESTION, room(), Seen(keyframes=[keyframe(n, [1]) for n in range(5)]))
+    assert answer.reasoner == "ssr", answer.warnings
+    config = model_of(few)._model.config
+    assert int((model_of(few)._prefix.ids == config.video_token_id).sum()) == 3 * 3 * 4
 
 
 def test_without_a_single_point_it_sees_the_images(reasoner: Reasoner) -> None:

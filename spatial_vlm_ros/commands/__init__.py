@@ -11,3 +11,11 @@ def without_ros(error: ImportError) -> ValueError:
     return ValueError(
         f"--ros needs a ROS environment ({error}): `spatial-vlm doctor` says what is missing"
     )
+
+
+def without_simulation(error: ImportError) -> ValueError:
+    """What to say when rooms are to be simulated and what renders them is not there."""
+    return ValueError(
+        f"the simulation is not installed ({error}): "
+        "python -m pip install 'spatial_vlm_ros[simulation]'"
+    )

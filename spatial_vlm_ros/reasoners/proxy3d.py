@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from spatial_vlm_ros.config import EncoderConfig
-from spatial_vlm_ros.proxies.fusion import fuse
 from spatial_vlm_ros.proxies.scene_proxies import Reading
 from spatial_vlm_ros.reasoners.checked import Asked, checked
 from spatial_vlm_ros.reasoners.config import AnsweringConfig
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
+from spatial_vlm_ros.reasoners.scene_inputs import block, proxy_inputs
 from spatial_vlm_ros.reasoning.answer import NOBODY, NOTHING_SEEN, Answer, Listener, Seen
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.serving.generation import Generator, ScenePrefix
@@ -40,14 +40,7 @@ class Proxy3DReasoner:
         self._identifiers = ReferenceFeatures(encoder, None).identifiers(numbers)  # (n, D)
         self._checkpoint = loaded.name
         self._prompt = ChatPrompt(loaded.tokenizer, SYSTEM)
-        start, pad, end = loaded.tokenizer.convert_ids_to_tokens(
-            [
-                model.config.vision_start_token_id,
-                model.config.proxy_token_id,
-                model.config.vision_end_token_id,
-            ]
-        )
-        self._vision = start, pad, end
+        self._config = model.config
         self._reading: Reading | None = None
         self._shown: tuple[float, Numbering, tuple[int, ...]] | None = None
         self._prefix: ScenePrefix | None = None
@@ -108,18 +101,17 @@ class Proxy3DReasoner:
     ) -> ScenePrefix:
         sequence, ids = reading.sequence, numbering.ids
         there = ~torch.isin(sequence.groups, torch.tensor(elsewhere, dtype=torch.int64))
-        features = fuse(
-            sequence.features[there].float(),
+        scene = proxy_inputs(
+            sequence.features[there],
             sequence.groups[there],
+            sequence.points_scene[there],
+            floor,
             dict(zip(ids, self._identifiers[: len(ids)], strict=True)),
         )
-        start, pad, end = self._vision
-        tokens = self._generator.ids(
-            self._prompt.before_question(f"{start}{pad * len(features)}{end}")
-        )
-        places = sequence.points_scene[there] - torch.tensor([0.0, 0.0, floor])
-        scene = {"proxy_features": features, "proxy_positions": places}
-        return self._generator.encode(tokens, scene)
+        placeholders = [self._config.proxy_token_id] * int(there.sum())
+        before = self._generator.ids(self._prompt.before_question(""))
+        tokens = before.new_tensor([block(self._config, placeholders)])
+        return self._generator.encode(torch.cat([before, tokens], dim=1), scene)
 
 
 def _encoder(loaded: LoadedModel) -> QwenTower:

@@ -15,21 +15,19 @@ from spatial_vlm_ros.reasoners.checked import Asked, checked
 from spatial_vlm_ros.reasoners.config import AnsweringConfig
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
+from spatial_vlm_ros.reasoners.scene_inputs import (
+    block,
+    colours,
+    frame_inputs,
+    seen_frames,
+)
 from spatial_vlm_ros.reasoning.answer import NOBODY, NOTHING_SEEN, Answer, Listener, Seen
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.scene_frame import level_frame
 from spatial_vlm_ros.serving.generation import Generator, ScenePrefix
 from spatial_vlm_ros.serving.loading import LoadedModel
 from spatial_vlm_ros.serving.stopping import stoppable
-from spatial_vlm_ros.vision.images import (
-    CLIP_MEAN,
-    CLIP_STD,
-    as_tensor,
-    fit_size,
-    normalised,
-    patches,
-    resized,
-)
+from spatial_vlm_ros.vision.images import as_tensor, fit_size, resized
 
 SYSTEM = (
     "You are the spatial memory of a robot, and see images from its drive. Coordinates are in "
@@ -46,11 +44,11 @@ class SSRReasoner:
 
     def __init__(self, loaded: LoadedModel, config: AnsweringConfig) -> None:
         self._generator = Generator(loaded, config.max_tokens, config.max_seconds)
-        self._model, self._count, self._pixels = loaded.model, config.frames, config.image_pixels
+        self._model = loaded.model
+        self._count = seen_frames(loaded.checkpoint, config.frames)
+        self._pixels = loaded.checkpoint.pixels(config.image_pixels)
         self._prompt = ChatPrompt(loaded.tokenizer, SYSTEM)
-        images = loaded.checkpoint.optional("preprocessor_config.json")
-        colours = images.get("image_mean", CLIP_MEAN), images.get("image_std", CLIP_STD)
-        self._colours = [torch.tensor(part) for part in colours]
+        self._colours = colours(loaded.checkpoint)
         settings = loaded.model.config.spatial_settings
         self._features = (
             None
@@ -92,26 +90,19 @@ class SSRReasoner:
 
     def _encoded(self, frames: Sequence[Keyframe]) -> ScenePrefix:
         vision = self._model.config.vision_config
-        patch, merge = vision.patch_size, vision.spatial_merge_size
+        cell = vision.patch_size * vision.spatial_merge_size
         frames, images = self._readable(frames)
-        size = fit_size(images[0].shape[1], images[0].shape[2], patch * merge, self._pixels)
+        size = fit_size(images[0].shape[1], images[0].shape[2], cell, self._pixels)
         images = [resized(image, size) for image in images]  # cameras may differ
-        rows, columns = size[0] // patch, size[1] // patch
-        pixels = [
-            patches(normalised(image, *self._colours), patch, merge, vision.temporal_patch_size)
-            for image in images
-        ]
-        scene = {
-            "pixel_values_videos": torch.cat(pixels),
-            "video_grid_thw": torch.tensor([[len(frames), rows, columns]]),
-        }
+        scene = frame_inputs(images, vision, *self._colours)
         if self._features is not None:
             points = [torch.from_numpy(frame.points_scene) for frame in frames]
             maps = self._features.maps(Frames(torch.stack(images) / 255, points))
             scene["spatial_values"] = maps.flatten(0, 2)
+        ids = self._ids(*scene["video_grid_thw"][0].tolist())
         device = self._model.device
         scene = {name: values.to(device) for name, values in scene.items()}
-        return self._generator.encode(self._ids(len(frames), rows, columns), scene)
+        return self._generator.encode(ids, scene)
 
     def _readable(self, frames: Sequence[Keyframe]) -> tuple[list[Keyframe], list[Tensor]]:
         """Those whose images can be decoded, and the images (3, H, W). ``ValueError``: the first,
@@ -133,14 +124,10 @@ class SSRReasoner:
 
     def _ids(self, frames: int, rows: int, columns: int) -> Tensor:
         """(1, n) tokens of the prompt up to the question."""
-        config = self._model.config
-        block = [
-            config.vision_start_token_id,
-            *self._model.frame_tokens(frames, rows, columns),
-            config.vision_end_token_id,
-        ]
+        placeholders = self._model.frame_tokens(frames, rows, columns)
         before = self._generator.ids(self._prompt.before_question(""))
-        return torch.cat([before, before.new_tensor([block])], dim=1)
+        shown = before.new_tensor([block(self._model.config, placeholders)])
+        return torch.cat([before, shown], dim=1)
 
 
 def spread(frames: Sequence[Keyframe], count: int) -> list[Keyframe]:

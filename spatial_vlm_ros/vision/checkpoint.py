@@ -79,6 +79,12 @@ class Checkpoint:
         """Bytes of all weights."""
         return sum(path.stat().st_size for path in self._weights(("",)))
 
+    def pixels(self, most: int) -> int:
+        """Pixels to which larger images are made smaller: ``most``, or fewer where the checkpoint's
+        preprocessor_config.json says so.
+        """
+        return min(most, int(self.optional("preprocessor_config.json").get("max_pixels") or most))
+
     def _weights(self, prefixes: tuple[str, ...]) -> list[Path]:
         """The files with such weights."""
         if (self.folder / _WEIGHTS).is_file():

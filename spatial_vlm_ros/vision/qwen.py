@@ -97,7 +97,7 @@ class QwenTower:
         except ValueError as error:
             raise ValueError(f"checkpoint {config.checkpoint}: {error}") from error
         name = f"{checkpoint.name}-{_digits(tower, colours, tensors)}"
-        return cls(tower, name, colours, config.pixels)
+        return cls(tower, name, colours, checkpoint.pixels(config.pixels))
 
     @classmethod
     def of(

@@ -59,10 +59,6 @@ class ReferenceFeatures:
         """(n, D) of categories, the same for synonyms. ``ValueError`` as of one."""
         return self._stacked([f"semantic/{symbol_name(category)}" for category in categories])
 
-    def simplified(self, category: str, number: int) -> Tensor:
-        """(D,) what stands for all proxies of an object in training stage 1: e_sem + e_id."""
-        return self.semantic(category) + self.identifier(number)
-
     def _stacked(self, keys: Sequence[str]) -> Tensor:
         new = [key for key in dict.fromkeys(keys) if key not in self._current]
         drawings = {key: self._drawing(key) for key in new}

@@ -1,0 +1,101 @@
+"""``spatial-vlm small``: small models to be trained, of the same classes as the full ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+#: Seeds of rooms whose questions the tokenizer is made for.
+_TEXT_ROOMS = range(10_000, 10_040)
+
+
+def add(commands: Any) -> None:
+    """The command and its arguments."""
+    small = commands.add_parser(
+        "small", help="make small models that can be trained on a CPU: a vision tower, checkpoints"
+    )
+    parts = small.add_subparsers(dest="part", required=True, metavar="PART")
+
+    tower = parts.add_parser("tower", help="train the vision tower to see simulated rooms")
+    tower.set_defaults(command=train_tower)
+    tower.add_argument("output", type=Path, help="file of its weights (.safetensors)")
+    tower.add_argument("--first", type=int, default=10_000, help="seed of the first room")
+    tower.add_argument("--rooms", type=int, default=800, help="to learn (default %(default)s)")
+    tower.add_argument(
+        "--held-out", type=int, default=30, help="rooms below the first one to examine it with"
+    )
+    tower.add_argument("--views", type=int, default=10, help="images of a room")
+    tower.add_argument("--steps", type=int, default=2400, help="default %(default)s")
+    tower.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
+    tower.add_argument("--workers", type=int, default=1, help="processes that render (default 1)")
+    tower.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="bfloat16",
+        help="in which it computes (default %(default)s)",
+    )
+
+    model = parts.add_parser("model", help="write a small checkpoint that is yet to be trained")
+    model.set_defaults(command=make_model)
+    model.add_argument("kind", choices=("proxy3d", "ssr"))
+    model.add_argument("output", type=Path, help="folder")
+    model.add_argument("--tower", type=Path, help="what spatial-vlm small tower wrote")
+    model.add_argument(
+        "--rows",
+        type=Path,
+        nargs="+",
+        help="whose texts its tokenizer is made for: folders or files of rows (default: questions "
+        "about simulated rooms)",
+    )
+    model.add_argument("--vocabulary", type=int, default=1200, help="tokens, at most")
+    model.add_argument("--seed", type=int, default=0, help="of its weights (default 0)")
+
+
+def train_tower(arguments: argparse.Namespace) -> int:
+    """Exit status 0; errors are ``ValueError``."""
+    from tqdm import tqdm
+
+    from spatial_vlm_ros.small.labelled_views import LabelledViews, labelled_views
+    from spatial_vlm_ros.small.tower_exam import examine
+    from spatial_vlm_ros.small.tower_training import TowerTrainer, TowerTraining, save_tower
+
+    first, held_out = arguments.first, arguments.held_out
+    if not 0 < held_out <= first:
+        raise ValueError(f"--held-out: {held_out} is not within 1 and --first, {first}")
+    seeds = range(first, first + arguments.rooms), range(first - held_out, first)
+    rendered = []
+    for each in seeds:
+        rooms = labelled_views(each, arguments.views, 336, 252, arguments.workers)
+        shown = tqdm(rooms, "rooms", len(each), unit="room", disable=None)
+        rendered.append(LabelledViews.concatenate(list(shown)))
+    config = TowerTraining(steps=arguments.steps, seed=arguments.seed)
+    trainer = TowerTrainer(rendered[0], config, arguments.precision == "bfloat16")
+    for _ in tqdm(range(config.steps), "tower", unit="step", disable=None):
+        trainer.step()
+    trainer.finish()
+    save_tower(trainer.tower, arguments.output)
+    for name, share in examine(trainer, rendered[1]).items():
+        print(f"{name:25}{share:7.3f}")
+    print(f"written: {arguments.output}")
+    return 0
+
+
+def make_model(arguments: argparse.Namespace) -> int:
+    """Exit status 0; errors are ``ValueError``."""
+    from spatial_vlm_ros.data.files import read_rows
+    from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, new_model, read_tower, save
+    from spatial_vlm_ros.small.texts import room_rows, texts
+    from spatial_vlm_ros.small.tokenizer import train_tokenizer
+
+    sizes = SmallSizes()
+    identifiers = sizes.identifiers if arguments.kind == "proxy3d" else 0
+    rows = read_rows(*arguments.rows) if arguments.rows else room_rows(_TEXT_ROOMS)
+    words = texts(rows, arguments.kind)
+    tokenizer = train_tokenizer(words, arguments.vocabulary, identifiers)
+    tower = None if arguments.tower is None else read_tower(arguments.tower)
+    model = new_model(arguments.kind, tokenizer, tower, sizes, seed=arguments.seed)
+    save(arguments.output, model, tokenizer, PIXELS[arguments.kind])
+    count = sum(weights.numel() for weights in model.parameters())
+    print(f"written: {arguments.output}, {count / 1e6:.2f} million weights")
+    return 0

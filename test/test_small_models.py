@@ -1,0 +1,132 @@
+"""Small models: made of the full models' classes, with the files of theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
+from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
+from spatial_vlm_ros.reasoners.config import ModelConfig
+from spatial_vlm_ros.reasoners.prompt import ChatPrompt
+from spatial_vlm_ros.serving.loading import load_proxy3d, load_ssr
+from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, new_model, save
+from spatial_vlm_ros.small.texts import room_rows, texts
+from spatial_vlm_ros.small.tokenizer import SPECIAL, train_tokenizer
+from spatial_vlm_ros.vision.images import fit_size
+
+ROWS = [
+    Row("1", "vsi", "a/b", "counting", "How many chairs are in this room?", "3"),
+    Row("2", "own", "a/b", "grounding", "Locate the chair nearest to #7.", "[]"),
+    Row("3", "own", "a/b", "identify", "What is #12?", "B", options=("lamp", "red mug")),
+]
+SIZES = SmallSizes(hidden=64, intermediate=64, layers=1, heads=2, kv_heads=1, identifiers=16)
+
+
+def tokenizer(kind: str = "proxy3d"):
+    return train_tokenizer(texts(ROWS, kind), 600, 16 if kind == "proxy3d" else 0)
+
+
+# The tokenizer -------------------------------------------------------------------------------
+
+
+def test_any_text_is_written_and_read_again() -> None:
+    cut = tokenizer()
+    for text in (
+        "How many chairs?",
+        "Wo ist die Tür? 多少",
+        '[{"bbox_3d": [-1.20, 3]}]',
+        "\n a  b",
+    ):
+        ids = cut(text, add_special_tokens=False)["input_ids"]
+        assert cut.decode(ids) == text
+    assert len(cut) <= 600
+
+
+def test_digits_stand_alone_and_numbers_of_objects_are_one_token() -> None:
+    cut = tokenizer()
+    assert cut.tokenize("-12.50")[-5:] == ["1", "2", ".", "5", "0"]
+    assert cut.tokenize("<OBJ007>") == ["<OBJ007>"]
+    assert len(tokenizer("ssr").tokenize("<OBJ007>")) > 1
+    said = cut("(<OBJ007>)", add_special_tokens=False)["input_ids"]
+    assert cut.decode(said, skip_special_tokens=True) == "(<OBJ007>)"
+
+
+def test_special_tokens_follow_each_other_as_in_qwen() -> None:
+    cut = tokenizer()
+    ids = cut.convert_tokens_to_ids(list(SPECIAL))
+    assert ids == list(range(ids[0], ids[0] + len(SPECIAL)))
+    assert cut.eos_token == "<|im_end|>"
+
+
+def test_its_template_is_that_of_qwen() -> None:
+    text = ChatPrompt(tokenizer(), "Be brief.").before_question("X")
+    assert text == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nX"
+    asked = ChatPrompt(tokenizer(), "Be brief.").question("How many?")
+    assert asked == "\nHow many?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_texts_are_as_the_model_reads_them() -> None:
+    told = list(texts(ROWS, "proxy3d"))
+    assert "Locate the chair nearest to <OBJ007>." in told
+    assert any("A. lamp\nB. red mug" in text and "letter" in text for text in told)
+    assert "None" in told
+    assert not any("<OBJ" in text for text in texts(ROWS, "ssr"))
+
+
+def test_texts_are_of_questions_about_rooms_where_none_are_given() -> None:
+    rows = list(room_rows([3], 1))
+    assert len({row.task for row in rows}) > 8
+    assert [row.id for row in room_rows([3], 1)] == [row.id for row in rows]
+
+
+# Checkpoints ---------------------------------------------------------------------------------
+
+
+def test_checkpoints_load_as_what_they_are(tmp_path: Path) -> None:
+    for kind, load, spatial, expected in (
+        ("proxy3d", load_proxy3d, None, Proxy3DForConditionalGeneration),
+        ("ssr", load_ssr, None, SSRForConditionalGeneration),
+        ("ssr", load_ssr, {"source": "points"}, SSRForConditionalGeneration),
+    ):
+        cut = tokenizer(kind)
+        made = new_model(kind, cut, sizes=SIZES, spatial=spatial)
+        save(tmp_path / kind, made, cut, PIXELS[kind])
+        loaded = load(ModelConfig(str(tmp_path / kind), "cpu", "float32"))
+        assert type(loaded.model) is expected
+        for name, weight in made.state_dict().items():
+            assert torch.equal(loaded.model.state_dict()[name], weight), name
+        assert loaded.tokenizer.get_vocab() == cut.get_vocab()
+        assert loaded.model.generation_config.eos_token_id == cut.convert_tokens_to_ids(
+            ["<|im_end|>", "<|endoftext|>"]
+        )
+
+
+def test_both_kinds_together_fit_into_thirty_megabytes() -> None:
+    cut = train_tokenizer(texts(ROWS, "proxy3d"), 1200, 64)
+    grown = 1200 - len(cut)  # of more text it would have all tokens
+    weights = 0
+    for kind, spatial in (("proxy3d", None), ("ssr", {"source": "points"})):
+        model = new_model(kind, cut, spatial=spatial)
+        weights += sum(part.numel() for part in model.parameters())
+        weights += 2 * grown * SmallSizes.hidden
+    assert 2 * weights < 30e6
+
+
+def test_seeds_give_weights_and_an_unknown_kind_is_refused() -> None:
+    cut = tokenizer()
+    one, same, other = (
+        new_model("proxy3d", cut, sizes=SIZES, seed=seed).lm_head.weight for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    with pytest.raises(ValueError, match="'chat' is neither"):
+        new_model("chat", cut)
+
+
+def test_a_camera_is_seen_as_the_tower_was_trained() -> None:
+    assert fit_size(480, 640, 28, PIXELS["proxy3d"]) == (252, 336)
+    assert fit_size(480, 640, 28, PIXELS["ssr"]) == (168, 224)
