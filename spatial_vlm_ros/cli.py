@@ -29,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 done but not well (no answer, warnings), 2 the user must act."""
     name = ""
     try:
-        arguments = _parser().parse_args(argv)
-        name = f" {arguments.name}"
-        status = int(arguments.command(arguments))
-        sys.stdout.flush()
-        return status
+        try:
+            arguments = _parser().parse_args(argv)
+            name = f" {arguments.name}"
+            return int(arguments.command(arguments))
+        finally:
+            sys.stdout.flush()  # here, where it may fail
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
