@@ -63,14 +63,19 @@ def load(config_type: type[Config], *files: Path, given: Mapping[str, Any] | Non
     return config
 
 
-def _parameters(file: Path) -> Iterator[tuple[str, Any]]:
-    """Names joined by dots, and values, of all nodes named mapper in a file."""
+def read_yaml(file: Path) -> Any:
+    """Content of a file. ``ValueError`` says in one line why there is none."""
     try:
-        content = yaml.safe_load(file.read_text())
+        return yaml.safe_load(file.read_text())
     except FileNotFoundError:
         raise ValueError(f"{file} does not exist") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
+        raise ValueError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _parameters(file: Path) -> Iterator[tuple[str, Any]]:
+    """Names joined by dots, and values, of all nodes named mapper in a file."""
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise ValueError(f"{file} is no file of ROS parameters")
     for node, its in content.items():

@@ -11,11 +11,12 @@ from spatial_vlm_ros.reasoners.checked import Asked, checked
 from spatial_vlm_ros.reasoners.config import AnsweringConfig
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
-from spatial_vlm_ros.reasoners.scene_inputs import block, proxy_inputs
+from spatial_vlm_ros.reasoners.scene_inputs import block, of_other_objects, proxy_inputs
 from spatial_vlm_ros.reasoning.answer import NOBODY, NOTHING_SEEN, Answer, Listener, Seen
 from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.serving.generation import Generator, ScenePrefix
 from spatial_vlm_ros.serving.loading import LoadedModel
+from spatial_vlm_ros.vision.encoder import same_weights
 from spatial_vlm_ros.vision.identifiers import COUNT
 from spatial_vlm_ros.vision.qwen import QwenTower
 from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
@@ -76,7 +77,7 @@ class Proxy3DReasoner:
         start = f"start the mapper with encoder:={self._checkpoint}"
         if reading is None or not len(reading.sequence):
             raise ValueError(f"no proxies of the scene: {start}, or wait until it has some")
-        if _weights(reading.encoder) != _weights(self._encoder):
+        if not same_weights(reading.encoder, self._encoder):
             raise ValueError(
                 f"the proxies are features of {reading.encoder}, which {self._checkpoint} does not "
                 f"read: {start}"
@@ -123,11 +124,6 @@ def _encoder(loaded: LoadedModel) -> QwenTower:
     return QwenTower.open(config)
 
 
-def _weights(encoder: str) -> str:
-    """What of an encoder's name stands for its weights; the rest is what they were called."""
-    return encoder.rpartition("-")[2]
-
-
 def _floor(reading: Reading, scene: SceneGraph) -> float:
     """Height of the floor; before any was seen, of the lowest proxy."""
     if scene.floor is not None:
@@ -140,6 +136,4 @@ def _elsewhere(reading: Reading, scene: SceneGraph) -> tuple[int, ...]:
     """Objects that there are proxies of and that the scene has not: they lie outside of the region
     asked about, or have been removed.
     """
-    known = {item.id for item in scene.objects}
-    groups = torch.unique(reading.sequence.groups).tolist()
-    return tuple(group for group in groups if group > 0 and group not in known)
+    return of_other_objects(reading.sequence.groups, {item.id for item in scene.objects})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spatial_vlm_ros.proxies.fusion import fuse
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
-from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD, normalised, patches
+from spatial_vlm_ros.vision.images import normalised, patches
 
 
 def block(config: Any, placeholders: Iterable[int]) -> list[int]:
@@ -36,11 +36,16 @@ def proxy_inputs(
     }
 
 
+def of_other_objects(groups: Tensor, known: Collection[int]) -> tuple[int, ...]:
+    """Objects among the groups (K,) of proxies that are not known, ascending."""
+    return tuple(
+        group for group in torch.unique(groups).tolist() if group > 0 and group not in known
+    )
+
+
 def colours(checkpoint: Checkpoint) -> tuple[Tensor, Tensor]:
     """(3,) mean and (3,) deviation of red, green and blue that the tower was trained with."""
-    images = checkpoint.optional("preprocessor_config.json")
-    given = images.get("image_mean", CLIP_MEAN), images.get("image_std", CLIP_STD)
-    mean, deviation = (torch.tensor(part) for part in given)
+    mean, deviation = (torch.tensor(part) for part in checkpoint.colours())
     return mean, deviation
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from spatial_vlm_ros.presets import config_folder
+from spatial_vlm_ros.presets import config_folder, read_yaml
 from spatial_vlm_ros.settings import check
 from spatial_vlm_ros.training.config import Source, TrainConfig
 
@@ -35,13 +35,7 @@ def load(file: Path, changes: Iterable[str] = ()) -> TrainConfig:
 
     ``ValueError`` names the file or change, and the setting that is unknown or cannot be.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{file} does not exist") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
-    config: TrainConfig = _made(TrainConfig, content or {}, f"{file}: ")
+    config: TrainConfig = _made(TrainConfig, read_yaml(file) or {}, f"{file}: ")
     for change in changes:
         config = _changed(config, change)
     try:

@@ -25,6 +25,7 @@ from spatial_vlm_ros.training.scenes import FrameScenes, NoScenes, ProxyScenes, 
 from spatial_vlm_ros.training.simplified import SymbolScenes
 from spatial_vlm_ros.training.store import FrameStore, ProxyStore
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
+from spatial_vlm_ros.vision.encoder import same_weights
 from spatial_vlm_ros.vision.identifiers import COUNT
 from spatial_vlm_ros.vision.networks import load_network, load_tokenizer
 from spatial_vlm_ros.vision.qwen import QwenTower
@@ -151,7 +152,7 @@ def _scenes(
     placeholder = model.config.proxy_token_id
     if shown == "proxies":
         proxies = ProxyStore.open(store)
-        if proxies.encoder.rpartition("-")[2] != tower.name.rpartition("-")[2]:
+        if not same_weights(proxies.encoder, tower.name):
             raise ValueError(
                 f"data.store: {store} has features of {proxies.encoder}, the model's own tower is "
                 f"{tower.name}: precompute the proxies with the checkpoint that is trained"

@@ -24,7 +24,7 @@ from spatial_vlm_ros.perception.segments import observations
 from spatial_vlm_ros.proxies.keyframes import KeyframeGate
 from spatial_vlm_ros.proxies.scene_proxies import SceneProxies
 from spatial_vlm_ros.reasoners.config import AnsweringConfig
-from spatial_vlm_ros.reasoners.scene_inputs import seen_frames
+from spatial_vlm_ros.reasoners.scene_inputs import of_other_objects, seen_frames
 from spatial_vlm_ros.reasoners.ssr import spread
 from spatial_vlm_ros.scene_frame import inverse, scene_frame
 from spatial_vlm_ros.training.store import StoredFrames, StoredProxies
@@ -80,7 +80,8 @@ class ProxyMaker:
         sequence = proxies.read().sequence
         if not len(sequence):
             raise ValueError(f"scene {scene.annotation.name} has no image that shows anything")
-        absent = _absent(sequence.groups.tolist(), scene.annotation)
+        known = {item.id for item in scene.annotation.objects}
+        absent = of_other_objects(sequence.groups, known)
         there = ~torch.isin(sequence.groups, torch.tensor(absent, dtype=torch.int64))
         points_scene = sequence.points_scene[there].float()
         lowest = float(points_scene[:, 2].min())
@@ -153,9 +154,3 @@ def _groups(
     seen = observations(segments, points, memory.segmentation, memory.points)
     shown = {each.segment: ids[each.segment] for each in seen}
     return groups_of(segments, shown, points, floor)
-
-
-def _absent(groups: Sequence[int], annotation: AnnotatedScene) -> list[int]:
-    """Objects that there are proxies of and that the annotation has not."""
-    known = {item.id for item in annotation.objects}
-    return sorted({group for group in groups if group > 0 and group not in known})

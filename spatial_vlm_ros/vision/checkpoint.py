@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils.hub import cached_file
+
+from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
 
 _SETTINGS = "config.json"
 _WEIGHTS = "model.safetensors"
@@ -78,6 +80,11 @@ class Checkpoint:
     def size(self) -> int:
         """Bytes of all weights."""
         return sum(path.stat().st_size for path in self._weights(("",)))
+
+    def colours(self) -> list[Sequence[float]]:
+        """Mean and deviation of red, green and blue in the images it was trained with."""
+        images = self.optional("preprocessor_config.json")
+        return [images.get("image_mean", CLIP_MEAN), images.get("image_std", CLIP_STD)]
 
     def pixels(self, most: int) -> int:
         """Pixels to which larger images are made smaller: ``most``, or fewer where the checkpoint's

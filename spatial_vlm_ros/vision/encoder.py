@@ -30,3 +30,8 @@ class VisionEncoder(Protocol):
         from j/w to (j+1)/w of its width.
         """
         ...
+
+
+def same_weights(name: str, other: str) -> bool:
+    """Whether encoders of these names give the same features, whatever their files are called."""
+    return name.rpartition("-")[2] == other.rpartition("-")[2]

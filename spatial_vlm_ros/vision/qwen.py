@@ -88,8 +88,7 @@ class QwenTower:
                 f"checkpoint {config.checkpoint} has model_type {settings.get('model_type')}, not "
                 f"{_MODEL_TYPES[0]}"
             )
-        images = checkpoint.optional("preprocessor_config.json")
-        colours = [images.get("image_mean", CLIP_MEAN), images.get("image_std", CLIP_STD)]
+        colours = checkpoint.colours()
         tensors = checkpoint.tensors(_PREFIXES)
         try:
             cast = {key: tensor.to(device, dtype) for key, tensor in tensors.items()}
