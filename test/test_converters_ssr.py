@@ -14,10 +14,10 @@ from real_data import DATA
 
 from spatial_vlm_ros.data.converters import converter, pieces
 from spatial_vlm_ros.data.converters.conversations import asked, dialogue
-from spatial_vlm_ros.data.converters.converter import Unusable
 from spatial_vlm_ros.data.converters.spar7m import FORMS
 from spatial_vlm_ros.data.row import Mark, Reference, Rejected, Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.box_text import read_boxes
 from spatial_vlm_ros.scene.box import Box
 

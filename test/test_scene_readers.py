@@ -22,9 +22,9 @@ from spatial_vlm_ros.data.readers.arkitscenes import turned, upright_turns
 from spatial_vlm_ros.data.readers.cameras import FAR, Cameras, Lens, evenly, first_shown, is_pose
 from spatial_vlm_ros.data.readers.placing import box_of
 from spatial_vlm_ros.data.readers.ply import read_vertices
-from spatial_vlm_ros.data.readers.reader import Unusable
 from spatial_vlm_ros.data.row import Rejected
 from spatial_vlm_ros.data.scenes import AnnotatedScene, read_scenes, write_scenes
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.frame import Intrinsics
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.nine_dof import in_first_frame

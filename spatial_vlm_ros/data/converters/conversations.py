@@ -12,8 +12,8 @@ from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 from spatial_vlm_ros.data import checks
-from spatial_vlm_ros.data.converters.converter import Unusable
 from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.data.unusable import Unusable
 
 #: What stands where images go, with the number of a frame before it and a comma after it.
 _IMAGE = re.compile(r"(?:Frame-\d+:\s*)?<(?:image|video)>,?[ \t]*\n?")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from spatial_vlm_ros.data.building import Unit
 from spatial_vlm_ros.data.row import Rejected, Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
-from spatial_vlm_ros.errors import kind_and_line
+from spatial_vlm_ros.data.unusable import WRONG, Unusable, rejected
 
 Scenes = Mapping[str, AnnotatedScene]
 
@@ -27,30 +27,6 @@ class Converter(NamedTuple):
     layout: str
     needs_scenes: bool
     units: Callable[[Path, Scenes], Iterator[Unit]]
-
-
-class Unusable(ValueError):
-    """An item that makes no row. reason: the same words for all of a kind."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason, self.detail = reason, detail
-
-
-#: What content of another form than expected raises, an infinite number where a whole one should be
-#: among it.
-WRONG = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-
-
-def rejected(error: Exception, source: str, content: Any = None) -> Rejected:
-    """Why something makes no row, or no scene, in the same words for all data sets."""
-    if isinstance(error, Unusable):
-        return Rejected(error.reason, error.detail, source, content)
-    if isinstance(error, KeyError):
-        return Rejected("field missing", str(error), source, content)
-    if isinstance(error, FileNotFoundError):
-        return Rejected("file missing", str(error.filename), source, content)
-    return Rejected("malformed", kind_and_line(error), source, content)
 
 
 def converted(

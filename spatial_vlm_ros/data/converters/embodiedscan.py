@@ -18,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spatial_vlm_ros.data.converters.converter import Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Scenes
 from spatial_vlm_ros.data.converters.matching import objects_at
 from spatial_vlm_ros.data.converters.scannet_items import scene_of
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.nine_dof import OrientedBox
 

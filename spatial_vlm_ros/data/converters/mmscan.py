@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.embodiedscan import Boxes, Place, placed, read_boxes
 from spatial_vlm_ros.data.converters.scannet_items import (
     answers_of,
@@ -29,6 +29,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     words_of,
 )
 from spatial_vlm_ros.data.row import Reference, Row
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.errors import first_line
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
 from spatial_vlm_ros.language.names import label_words

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.scannet_items import (
     check_name,
     object_of,
@@ -25,6 +25,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     words_of,
 )
 from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
 
 LICENSE = "CC BY-NC-SA 3.0, as ScanRefer, which it extends"

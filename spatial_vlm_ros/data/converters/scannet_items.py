@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
-from spatial_vlm_ros.data.converters.converter import Scenes, Unusable, converted, read_json
+from spatial_vlm_ros.data.converters.converter import Scenes, converted, read_json
 from spatial_vlm_ros.data.converters.pieces import PIECE
 from spatial_vlm_ros.data.row import Rejected, Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.names import label_words
 from spatial_vlm_ros.reasoning.inflection import singular
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.scannet_items import (
     answers_of,
     check_name,
@@ -25,6 +25,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     words_of,
 )
 from spatial_vlm_ros.data.row import Reference, Row
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.names import label_words
 
 LICENSE = "CC BY-NC-SA 3.0"

@@ -19,9 +19,10 @@ from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
 from spatial_vlm_ros.data.converters.conversations import answered, asked, exchanges
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.pieces import json_lines
 from spatial_vlm_ros.data.row import Mark, Row
+from spatial_vlm_ros.data.unusable import Unusable
 
 LICENSE = "MIT (SPAR-7M; until 2025 Apache-2.0)"
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from spatial_vlm_ros.data.building import Unit
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.scannet_items import (
     answers_of,
     read_lists,
@@ -40,6 +40,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
 from spatial_vlm_ros.data.readers.ply import read_vertices
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.scene_frame import inverse, scene_frame
 
 Array = NDArray[np.float64]

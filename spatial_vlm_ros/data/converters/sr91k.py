@@ -22,9 +22,10 @@ from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
 from spatial_vlm_ros.data.converters.conversations import answered, asked
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.pieces import json_lines
 from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.global_map import SIDE
 from spatial_vlm_ros.language.global_map_text import write_global_map
 from spatial_vlm_ros.language.names import label_words

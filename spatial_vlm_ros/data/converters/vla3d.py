@@ -21,17 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
-from spatial_vlm_ros.data.converters.converter import (
-    Converter,
-    Scenes,
-    Unusable,
-    converted,
-    read_json,
-)
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes, converted, read_json
 from spatial_vlm_ros.data.converters.matching import objects_at
 from spatial_vlm_ros.data.converters.scannet_items import scene_of
 from spatial_vlm_ros.data.row import Reference, Rejected, Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
 from spatial_vlm_ros.scene.nine_dof import OrientedBox
 

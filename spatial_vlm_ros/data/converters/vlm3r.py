@@ -21,9 +21,10 @@ from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
 from spatial_vlm_ros.data.converters.conversations import answered, asked, exchanges
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable, read_json
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes, read_json
 from spatial_vlm_ros.data.converters.pieces import json_array
 from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.data.unusable import Unusable
 
 LICENSE = "not stated (VLM-3R-DATA; its code is Apache-2.0)"
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
 from spatial_vlm_ros.data.converters.conversations import answered, asked, exchanges, scene_of
-from spatial_vlm_ros.data.converters.converter import Converter, Scenes, Unusable
+from spatial_vlm_ros.data.converters.converter import Converter, Scenes
 from spatial_vlm_ros.data.converters.pieces import json_lines
 from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.data.unusable import Unusable
 
 LICENSE = "Apache-2.0"
 

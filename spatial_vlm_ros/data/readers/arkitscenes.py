@@ -22,7 +22,8 @@ from scipy.spatial.transform import Rotation
 
 from spatial_vlm_ros.data.readers.cameras import Cameras, Lens, evenly
 from spatial_vlm_ros.data.readers.placing import WorldObject, box_of, placed
-from spatial_vlm_ros.data.readers.reader import Reader, Scenes, Unusable, found_in, scenes_of
+from spatial_vlm_ros.data.readers.reader import Reader, Scenes, found_in, scenes_of
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.names import label_words
 
 Array = NDArray[np.float64]

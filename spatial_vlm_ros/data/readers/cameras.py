@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatial_vlm_ros.data.converters.converter import Unusable
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene_frame import inverse
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from spatial_vlm_ros.data.converters.converter import WRONG, Unusable, rejected
 from spatial_vlm_ros.data.row import Rejected
 from spatial_vlm_ros.data.scenes import AnnotatedScene
-
-__all__ = ["Reader", "Unusable", "found_in", "scenes_of"]
+from spatial_vlm_ros.data.unusable import WRONG, rejected
 
 Scenes = Iterator[AnnotatedScene | Rejected]
 

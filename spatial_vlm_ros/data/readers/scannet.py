@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from spatial_vlm_ros.data.readers.cameras import Cameras, Lens, evenly, is_pose
 from spatial_vlm_ros.data.readers.placing import WorldObject, placed
 from spatial_vlm_ros.data.readers.ply import read_vertices
-from spatial_vlm_ros.data.readers.reader import Reader, Scenes, Unusable, found_in, scenes_of
+from spatial_vlm_ros.data.readers.reader import Reader, Scenes, found_in, scenes_of
 from spatial_vlm_ros.data.readers.sens import read_cameras
 from spatial_vlm_ros.data.row import Rejected
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.names import label_words
 from spatial_vlm_ros.scene.nine_dof import OrientedBox
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from spatial_vlm_ros.data.readers.cameras import Cameras, Lens
 from spatial_vlm_ros.data.readers.placing import WorldObject, box_of, placed
-from spatial_vlm_ros.data.readers.reader import Reader, Scenes, Unusable, found_in, scenes_of
+from spatial_vlm_ros.data.readers.reader import Reader, Scenes, found_in, scenes_of
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.names import label_words
 
 LICENSE = "ScanNet++ Terms of Use"

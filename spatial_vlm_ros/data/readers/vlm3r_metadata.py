@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_vlm_ros.data.converters.converter import WRONG, rejected
 from spatial_vlm_ros.data.readers.cameras import Cameras, Lens
 from spatial_vlm_ros.data.readers.placing import WorldObject, box_of, placed
-from spatial_vlm_ros.data.readers.reader import Reader, Scenes, Unusable, found_in
+from spatial_vlm_ros.data.readers.reader import Reader, Scenes, found_in
 from spatial_vlm_ros.data.row import Rejected
+from spatial_vlm_ros.data.unusable import WRONG, Unusable, rejected
 from spatial_vlm_ros.errors import kind_and_line
 from spatial_vlm_ros.language.names import label_words
 
