@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
-from spatial_vlm_ros.language.box_text import write_box
+from spatial_vlm_ros.language.box_text import KEY, NamedBox, write_boxes
 from spatial_vlm_ros.memory import SpatialMemory
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.question_form import FormKind
 from spatial_vlm_ros.reasoning import units
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
+from spatial_vlm_ros.reasoning.wording import read
 from spatial_vlm_ros.scene.graph import SceneGraph
-from spatial_vlm_ros.simulation.palette import COLOURS
 from spatial_vlm_ros.training.lessons import NONE, Lesson, asked
 from spatial_vlm_ros.training.precompute import Scene
 
@@ -47,62 +46,40 @@ class Perceived:
 
     def answer(self, row: Row, taught: Lesson, numbering: Numbering) -> str:
         """In the form of the lesson; "" where the reasoner refuses, or an object that is named by
-        number was not found, or cannot be told from others by name and colour.
+        number was not found.
         """
         question = asked(row)
-        for number in {int(found) for found in _NUMBER.findall(question)}:
-            name = self._name(number)
-            if not name:
-                return ""
-            question = _written_with(question, number, self._category(number), name)
-        answer = GeometricReasoner().ask(question, self.graph)
-        return self._written(answer, taught, numbering) if answer.answered else ""
-
-    def _category(self, number: int) -> str:
-        return self._scene.annotation[number].category
-
-    def _name(self, number: int) -> str:
-        """What only the perceived object is called; "" where nothing is: the reasoner reads no
-        numbers.
-        """
-        if number not in self.ids:
+        if not {int(number) for number in _NUMBER.findall(question)} <= set(self.ids):
             return ""
-        item, others = self.graph[self.ids[number]], self.graph.present()
-        alike = [other for other in others if other.label == item.label]
-        if len(alike) == 1:
-            return f"the {item.label}"
-        if sum(other.colour == item.colour for other in alike) == 1 and item.colour:
-            return f"the {item.colour} {item.label}"
-        return ""
+        question = _NUMBER.sub(lambda found: f"#{self.ids[int(found[1])]}", question)
+        answer = GeometricReasoner().ask(question, self.graph)
+        if not answer.answered:
+            return ""
+        if taught.form.kind is FormKind.OPTION:
+            options = read(question).options
+            return next((each for each, text in options.items() if text == answer.value), "")
+        return self._written(answer, row, taught, numbering)
 
-    def _written(self, answer: Answer, taught: Lesson, numbering: Numbering) -> str:
+    def _written(self, answer: Answer, row: Row, taught: Lesson, numbering: Numbering) -> str:
         form, value = taught.form, answer.value
-        if form.kind is FormKind.OPTION:
-            return next((each for each, text in form.options.items() if text == value), "")
-        if form.kind is FormKind.BOXES:
+        if KEY in taught.answer or taught.answer == "[]":
             objects = [self.graph[number] for number in answer.objects]
-            return f"[{', '.join(write_box(item.box, item.label) for item in objects)}]"
+            return write_boxes([NamedBox(item.box, item.label) for item in objects])
         if isinstance(value, float | int):
             if form.kind is FormKind.NUMBER and answer.unit:
                 value = units.convert(value, answer.unit, form.unit)
             return f"{value:.3g}"
-        if value is not None:
-            return str(value)
-        return self._cited(answer.objects, numbering)
+        if value is None or row.task == "grounding" or (row.targets and answer.objects):
+            return self._cited(answer.objects, numbering)
+        true = {own: number for number, own in self.ids.items()}
+        text = _NUMBER.sub(lambda found: f"#{true.get(int(found[1]), found[1])}", str(value))
+        return numbering.to_model(text)
 
     def _cited(self, objects: tuple[int, ...], numbering: Numbering) -> str:
-        """Objects by the model's words."""
-        true: Mapping[int, int] = {own: number for number, own in self.ids.items()}
+        """Objects by the model's words, in the order of their numbers."""
         words = numbering.words()
-        known = [words[true[i]] for i in objects if i in true and true[i] in words]
-        return ", ".join(known) or NONE
-
-
-def _written_with(question: str, number: int, category: str, name: str) -> str:
-    """The question with another name for an object that it names by number."""
-    noun = rf"(?:\b(?:the|a|an) )?(?:\b(?:{'|'.join(COLOURS)}) )?\b{re.escape(category)}"
-    written = re.compile(rf"{noun} \(#{number}\)|#{number}\b", re.IGNORECASE)
-    return written.sub(name, question)
+        known = sorted(number for number, own in self.ids.items() if own in objects)
+        return ", ".join(words[number] for number in known if number in words) or NONE
 
 
 def matched(annotation: AnnotatedScene, graph: SceneGraph) -> dict[int, int]:

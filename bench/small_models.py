@@ -3,8 +3,9 @@
 Questions about simulated rooms that no model was trained on, answered by a model as its reasoner
 asks it; by the same model without a scene, and with its geometry shuffled; by a model trained
 without scenes, if one is given; and by the geometric reasoner on the rooms as a mapper perceives
-them from the same images. Numbers count by mean relative accuracy as in VSI-Bench, all else counts
-if it is right. Means over tasks; printed and written to build/small_models.json.
+them from the same images. Numbers, places and sizes count by mean relative accuracy as in
+VSI-Bench, boxes by F1, all else counts if it is right. Means over tasks; printed and written to
+build/small_models.json.
 """
 
 from __future__ import annotations

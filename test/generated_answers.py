@@ -153,6 +153,17 @@ def category(c: Checker, row: Row) -> bool:
     return said == own and not any(_is_a(own, o) or _is_a(o, own) for o in others)
 
 
+def categories(c: Checker, row: Row) -> bool:
+    """Each number once, in the order asked."""
+    found = re.fullmatch(
+        r"(?:What are|Say what each of these is:|Name these:) (#\d+(?:, #\d+)+)[.?]", row.question
+    )
+    assert found, row
+    ids = [int(number) for number in re.findall(r"\d+", found[1])]
+    assert 2 <= len(ids) == len(set(ids)) <= 12 and [ref.object for ref in row.refs] == ids
+    return row.answer == ", ".join(f"#{n} {c.objects[n].category}" for n in ids)
+
+
 def is_category(c: Checker, row: Row) -> bool:
     found = re.fullmatch(r"Is A (an? |)(.+)\?", c.lettered(row))
     assert found, row
@@ -451,6 +462,7 @@ def _half_breadth(box: Box, a: Box, b: Box) -> float:
 
 CHECKS: dict[tuple[str, str], Callable[[Checker, Row], bool]] = {
     ("spacespan-identifiers", "category"): category,
+    ("spacespan-identifiers", "categories"): categories,
     ("spacespan-identifiers", "category_choice"): category,
     ("spacespan-identifiers", "is_category"): is_category,
     ("spacespan-identifiers", "number"): number,

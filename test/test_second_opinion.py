@@ -30,6 +30,13 @@ def opinion(question: str, answer: str) -> Opinion:
 
 
 HOW_MANY = "How many chairs are there?"  # 3
+WHAT = "What is #7?"  # a bin
+EACH = "What are #3, #7?"
+CENTRE = "Where is the centre of #7, as [x, y, z] in metres?"  # [5.60, 2.90, 0.15]
+CENTRE_CM = "Where is the centre of #7, as [x, y, z] in cm?"
+CELL = "To the nearest metre, at which [x, y] is the centre of #7?"  # [6, 3]
+AT = "Which object is at [5.7, 2.9, 0.2]?"  # #7
+BOX = "Give the bbox_3d of #7."
 HOW_FAR = "How far is the sofa from me?"  # 3.21 m
 IN_CM = "How many cm is the lamp from the sofa?"  # 80
 NEAR = "How far is the lamp from the sofa?"  # 0.8 m
@@ -65,6 +72,16 @@ PLACE = "Is the bin on or under the desk?"  # under
         (IN_CM, ["80", "100", "0.8 m", "80 cm", "800 mm", "About 1.0 metres."],
          ["0.8", "8", "120", "2 m"], [""]),
         (NEAR, ["1.0", "0.6", "80 cm", "1"], ["1.1", "0.5", "80"], [""]),
+        (WHAT, ["bin", "a black bin"], [], ["a trash can", "lamp"]),
+        (EACH, ["#3 mug, #7 bin", "The red mug (#3) and the bin"], [],
+         ["#3 bin, #7 mug", "#3 mug", "#7 bin, #3 mug", "#3 lamp and #7 bin", "mugs"]),
+        (CENTRE, ["[5.6, 2.9, 0.15]", "At [5.40, 3.00, 0.20]."], ["[5.6, 2.4, 0.15]", "[0, 0, 0]"],
+         ["[5.6, 2.9]", "here", "[., -]"]),
+        (CENTRE_CM, ["[560, 290, 15]", "[545.0, 300, 10]"], ["[5.6, 2.9, 0.15]"], [""]),
+        (CELL, ["[6, 3]"], ["[5, 3]"], ["6"]),
+        (AT, ["<OBJ006>", "the bin <OBJ006>"], ["<OBJ005>"], ["there"]),
+        (BOX, ['[{"label": "bin", "bbox_3d": [5.62, 2.9, 0.15, 0.3, 0.3, 0.3, 0]}]'],
+         ['[{"bbox_3d": [1, 2.9, 0.15, 0.3, 0.3, 0.3, 0]}]', "[]"], ["no box"]),
         (AREA, ["30", "24", "37", "300 square feet"], ["20", "45", "3000"], ["30 m", "big"]),
         (VOLUME, ["1.4", "1.44 m3", "1.5 cubic metres"], ["1.0", "2"], ["1 m"]),
         (WHICH, ["lamp", "The lamp.", "<OBJ010>", "the lamp <OBJ010>", "The light is closer.",

@@ -23,6 +23,7 @@ from bench.small_models import (
     shuffled,
 )
 from bench.small_rooms import plan_of, questions
+from spatial_vlm_ros.data import generators
 from spatial_vlm_ros.data.generators.graph import scene_graph
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.reasoners.numbering import Numbering
@@ -35,6 +36,7 @@ from spatial_vlm_ros.training.filling import FramePlan, ProxyPlan
 from spatial_vlm_ros.training.lessons import lesson
 from spatial_vlm_ros.training.precompute import Scene
 from spatial_vlm_ros.training.scenes import Shown
+from spatial_vlm_ros.training.scoring import score
 from spatial_vlm_ros.training.sources import Simulated
 
 SIZES = SmallSizes(hidden=64, intermediate=64, layers=1, heads=2, kv_heads=1, identifiers=32)
@@ -162,6 +164,36 @@ def test_geometry_answers_about_what_was_perceived() -> None:
     )
     everything = Numbering.of(range(1000), 1000)
     assert perceived.answer(gone, lesson(gone, "proxy3d", everything), numbering) == ""
+
+
+def test_geometry_is_asked_and_answers_by_the_true_numbers() -> None:
+    """Of a scene that is perceived as it is, but for the numbers of its objects."""
+    annotation, perceived = scene().annotation, Perceived(scene())
+    true = scene_graph(annotation)
+    perceived.graph = replace(
+        true,
+        objects=tuple(replace(item, id=item.id + 100) for item in true.objects),
+        relations=tuple(
+            replace(said, subject=said.subject + 100, object=said.object + 100)
+            for said in true.relations
+        ),
+    )
+    numbering = Numbering.of([item.id for item in annotation.objects], 1000)
+    wrong, refused, count = [], [], 0
+    for name in ("identifiers", "coordinates", "relations", "grounding"):
+        for row in generators.generator(name)(annotation, 0, 4):
+            if row.subtask == "carried":  # named in any of many ways
+                continue
+            taught = lesson(row, "proxy3d", numbering)
+            text = perceived.answer(row, taught, numbering)
+            count += 1
+            if not text:
+                refused.append(row)
+            elif score(row, taught, numbering, text) < 1:
+                wrong.append((row, text))
+    assert wrong == []
+    assert count > 120
+    assert len(refused) < 0.1 * count
 
 
 def test_objects_are_matched_once_by_name_and_place() -> None:

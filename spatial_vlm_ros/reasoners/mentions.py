@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from spatial_vlm_ros.reasoning.lexicon import lexicon_for
+from spatial_vlm_ros.reasoning.lexicon import lexicon_for, object_number, text_words
 from spatial_vlm_ros.scene.graph import SceneObject
 
 #: More words than any noun has.
 _LONGEST_NOUN = 8
-_WORD = re.compile(r"#[0-9]{1,18}(?![0-9])|[^\W_]+")
 
 
 class Mentions(NamedTuple):
@@ -34,13 +32,13 @@ def mentions(text: str, objects: Iterable[SceneObject]) -> Mentions:
     found: dict[int, None] = {}
     vague, at = False, 0
     while at < len(words):
-        if words[at].startswith("#"):
-            found[int(words[at][1:])] = None
+        if (number := object_number(words[at])) is not None:
+            found[number] = None
             at += 1
             continue
         length, noun = next(lexicon.nouns(words[at : at + _LONGEST_NOUN]), (1, None))
-        by_id = words[at + length : at + length + 1]
-        if noun is not None and not (by_id and by_id[0].startswith("#")):
+        by_id = any(word.startswith("#") for word in words[at + length : at + length + 1])
+        if noun is not None and not by_id:
             fitting = [o for o in objects if o.label in noun.labels]
             colour = lexicon.colours.get(words[at - 1]) if at else None
             fitting = [o for o in fitting if colour and o.colour == colour] or fitting
@@ -49,11 +47,6 @@ def mentions(text: str, objects: Iterable[SceneObject]) -> Mentions:
             vague |= len(fitting) > 1
         at += length
     return Mentions(tuple(found), vague)
-
-
-def text_words(text: str) -> tuple[str, ...]:
-    """Lower-case words, and ids as "#7"."""
-    return tuple(_WORD.findall(text.lower()))
 
 
 def said_in(phrase: Sequence[str], words: Sequence[str]) -> int | None:

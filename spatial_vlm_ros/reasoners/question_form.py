@@ -32,8 +32,6 @@ _UNIT_NAMES = {
 _BOXES = re.compile(r"\bbbox|\b(3d|bounding)[ _-]?box(es)?\b|\bcoordinates\b", re.IGNORECASE)
 #: "the box of the sofa": a bounding box where the scene has no boxes.
 _BOX_OF = re.compile(r"\bbox(es)? (of|for|around|that holds?)\b", re.IGNORECASE)
-#: Sizes that are several numbers.
-_SEVERAL = frozenset(("dimensions", "measurements"))
 
 
 class FormKind(Enum):
@@ -116,8 +114,6 @@ def _counted(geometric: Answer, wording: Wording) -> bool:
 
 def _measured_in(geometric: Answer, wording: Wording) -> str:
     """The unit of the number that is asked for; "" where none is."""
-    if _SEVERAL & set(wording.words):
-        return ""
     if geometric.answered:
         return geometric.unit
     if geometric.kind == "room_size":

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from spatial_vlm_ros.reasoners.mentions import mentions, said_in, text_words
+from spatial_vlm_ros.reasoners import written
+from spatial_vlm_ros.reasoners.mentions import mentions, said_in
 from spatial_vlm_ros.reasoners.question_form import Form, FormKind
+from spatial_vlm_ros.reasoners.sides_said import side_name, sides
 from spatial_vlm_ros.reasoning import units
 from spatial_vlm_ros.reasoning.answer import AGREES, DISAGREES, UNCHECKED, Answer
+from spatial_vlm_ros.reasoning.lexicon import text_words
 from spatial_vlm_ros.reasoning.scale import SIGMAS, plus_minus
 from spatial_vlm_ros.reasoning.vocabulary import NUMBERS, RELATIONS
 from spatial_vlm_ros.scene.graph import SceneGraph, SceneObject
@@ -30,10 +33,6 @@ _NOTHING = frozenset("nothing none no empty".split())
 #: Kinds of question whose answer is one of several objects, or their order.
 _CHOICES = ("closer", "compare", "appearance")
 _ARTICLES = frozenset("the a an".split())
-_SIDE = re.compile(
-    r"\b(?:(front|back|rear)[ -]*)?(left|right)\b|\b(front|behind|back|ahead|rear)\b"
-)
-_PLAIN = {"behind": "back", "rear": "back", "ahead": "front"}
 _ID = re.compile(r"\(?#[0-9]+\)?")
 _NUMBER_START = re.compile(r"(?<![\w.])[0-9]")
 
@@ -87,12 +86,14 @@ def _compared(
         said = _yes_no(text)
         return said, None if said is None else said == true
     if geometric.kind == "direction":
-        sides = _sides(text)
-        one = next(iter(sides)) if len(sides) == 1 else None
-        theirs = next(iter(_sides(str(true))), frozenset())
-        return _side_name(one), None if one is None else one <= theirs or theirs <= one
+        ways = sides(text)
+        one = next(iter(ways)) if len(ways) == 1 else None
+        theirs = next(iter(sides(str(true))), frozenset())
+        return side_name(one), None if one is None else one <= theirs or theirs <= one
     if geometric.kind in (*_CHOICES, "command") and geometric.objects:
         return None, _same_choice(text, geometric, scene)
+    if geometric.kind in written.KINDS:
+        return None, written.same(text, geometric, scene)
     if geometric.kind == "list":
         return None, _same_list(text, geometric, scene)
     if geometric.kind == "check":
@@ -164,16 +165,6 @@ def _yes_no(text: str) -> str | None:
     """How a text begins; "There is no lamp" says neither."""
     first = text_words(text)[:1]
     return "yes" if _YES & set(first) else "no" if _NO & set(first) else None
-
-
-def _sides(text: str) -> set[frozenset[str]]:
-    """The directions in a text: "front-left" is both front and left."""
-    found = _SIDE.findall(text.lower())
-    return {frozenset(_PLAIN.get(part, part) for part in parts if part) for parts in found}
-
-
-def _side_name(side: frozenset[str] | None) -> str | None:
-    return None if side is None else "-".join(sorted(side, key=lambda part: part[0] not in "fb"))
 
 
 def _same_choice(text: str, geometric: Answer, scene: SceneGraph) -> bool | None:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from spatial_vlm_ros.reasoning import describe, options, resolve, viewpoint
 from spatial_vlm_ros.reasoning.answer import Answer, Listener, Seen
 from spatial_vlm_ros.reasoning.kinds import (
+    categories,
     commands,
     comparisons,
+    coordinates,
     counts,
     directions,
     measures,
@@ -25,6 +27,8 @@ from spatial_vlm_ros.scene.graph import SceneGraph
 #: In order of trial: where two kinds fit a question, the earlier is meant.
 KINDS: tuple[Kind, ...] = (
     *objects.OF_LANDMARKS,
+    *coordinates.KINDS,
+    *categories.KINDS,
     *directions.KINDS,
     *comparisons.KINDS,
     *measures.KINDS,
@@ -98,7 +102,9 @@ def _parsers(wording: Wording, view: View) -> Iterator[Parser]:
 
 
 def _refusal(kind: str, why: Unclear) -> Answer:
-    return Answer(str(why), answered=False, kind=kind, candidates=why.candidates)
+    text = str(why)
+    text = text[:1].upper() + text[1:]
+    return Answer(text, answered=False, kind=kind, candidates=why.candidates)
 
 
 def find_objects(phrase: str, scene: SceneGraph, include_missing: bool = False) -> Answer:

@@ -18,6 +18,11 @@ from spatial_vlm_ros.reasoning.vocabulary import (
 
 Words = tuple[str, ...]
 
+#: An object by its id in a text: "#7", in brackets behind its noun. Longer numbers are of none.
+NUMBER = r"(?<![\w&#])#[0-9]{1,18}(?!\w)"
+_NUMBER = re.compile(rf"\({NUMBER}\)|{NUMBER}")
+_TEXT_WORD = re.compile(rf"{NUMBER}|[^\W_]+")
+
 
 @dataclass(frozen=True)
 class Noun:
@@ -79,6 +84,16 @@ class Lexicon:
             elif form in self._known:
                 labels = self._covers.get(form) or self._synonyms.get(form, set())
                 yield length, Noun(name, frozenset(labels))
+
+
+def object_number(word: str) -> int | None:
+    """7 of "#7" and "(#7)"; None of any other word."""
+    return int(word.strip("(#)")) if _NUMBER.fullmatch(word) else None
+
+
+def text_words(text: str) -> Words:
+    """Lower-case words of a text that may name objects by number, as "#7"."""
+    return tuple(_TEXT_WORD.findall(text.lower()))
 
 
 def split_words(text: str) -> Words:

@@ -12,6 +12,8 @@ from spatial_vlm_ros.reasoning.inflection import singular
 from spatial_vlm_ros.reasoning.scale import SIGMAS
 
 _ARTICLES = {"the", "a", "an", "to", "my", "your", "it", "is"}
+_NUMERAL = r"-?[0-9]*\.?[0-9]+"
+_WORD = re.compile(rf"(?<![a-z0-9]){_NUMERAL}(?![a-z0-9])|[a-z0-9]+")
 
 
 def choose(answer: Answer, options: Mapping[str, str]) -> Answer:
@@ -53,5 +55,10 @@ def _same(value: str, options: Mapping[str, str]) -> str | None:
 
 
 def _words(text: str) -> list[str]:
-    found = re.findall(r"[a-z0-9]+", text.lower())
-    return [singular(word) for word in found if word not in _ARTICLES]
+    """In the singular, without articles; "-0.30" is "-0.3"."""
+    found = _WORD.findall(text.lower().replace("−", "-"))
+    return [
+        f"{float(word) + 0.0:.15g}" if re.fullmatch(_NUMERAL, word) else singular(word)
+        for word in found
+        if word not in _ARTICLES
+    ]

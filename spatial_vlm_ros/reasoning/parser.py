@@ -8,8 +8,9 @@ from itertools import islice
 
 from spatial_vlm_ros.reasoning import appearing, viewpoint
 from spatial_vlm_ros.reasoning import vocabulary as v
+from spatial_vlm_ros.reasoning.adjectives import adjective
 from spatial_vlm_ros.reasoning.inflection import singular
-from spatial_vlm_ros.reasoning.lexicon import Lexicon, Noun, Words
+from spatial_vlm_ros.reasoning.lexicon import Lexicon, Noun, Words, object_number
 from spatial_vlm_ros.reasoning.phrase import ROBOT, Clause, Clauses, NounPhrase, Rank
 from spatial_vlm_ros.reasoning.units import read_reaches
 
@@ -30,7 +31,7 @@ _ROBOT_RELATIONS = _table(v.ROBOT_RELATIONS)
 _POSTURES = sorted((tuple(p.split()) for p in v.POSTURE), key=len, reverse=True)
 _DETERMINER_WORDS = sorted((tuple(d.split()) for d in v.DETERMINERS), key=len, reverse=True)
 _ROBOT_WORDS = sorted((tuple(r.split()) for r in v.ROBOT), key=len, reverse=True)
-_NO_NOUN = NounPhrase("", Noun(""))
+_NO_NOUN, _ANY = NounPhrase("", Noun("")), Noun("object", generic=True)
 
 
 @dataclass
@@ -118,20 +119,19 @@ class Parser:
         if at >= end:
             return
         word = self.words[at]
-        for described in self._adjective(word, so_far):
+        for described in adjective(word, so_far, self.lexicon):
             yield from self._modified(start, at + 1, end, described)
-        for length, noun in self._nouns(at, end):
-            many = singular(self.words[at + length - 1]) != self.words[at + length - 1]
-            many |= so_far.determiner in v.UNIVERSAL or noun.name == "everything"
-            text = " ".join(self.words[start:end])
-            phrase = replace(so_far, text=text, noun=noun, many=many)
-            stops = [at + length]
+        text = " ".join(self.words[start:end])
+        for noun, many, item, after in self._nouns(at, end):
+            many |= so_far.determiner in v.UNIVERSAL and item is None
+            phrase = replace(so_far, text=text, noun=noun, many=many, id=item)
+            stops = [after]
             if phrase.ordinal is not None:  # "the second chair" + "to appear"
-                stops += appearing.stops_after_ordinal(self.words[:end], at + length)
+                stops += appearing.stops_after_ordinal(self.words[:end], after)
             for stop in stops:
                 for clauses in self._clauses(stop, end):
                     yield phrase.placed(clauses)
-            yield from self._measured_from(phrase, at + length, end)
+            yield from self._measured_from(phrase, after, end)
 
     def _measured_from(self, phrase: NounPhrase, at: int, end: int) -> Iterator[NounPhrase]:
         """Like "the nearest chair" + "to the window": the superlative came before the noun."""
@@ -145,25 +145,20 @@ class Parser:
                         ranks = tuple(measured if r is rank else r for r in phrase.ranks)
                         yield replace(phrase, ranks=ranks).placed(rest)
 
-    def _adjective(self, word: str, so_far: NounPhrase) -> Iterator[NounPhrase]:
-        if word in self.lexicon.colours:
-            yield replace(so_far, colours=(*so_far.colours, self.lexicon.colours[word]))
-        elif word in v.SIZES:
-            yield replace(so_far, sizes=(*so_far.sizes, word))
-        elif word in v.SUPERLATIVES and (so_far.ordinal or 1) > 0:
-            measure, sign = v.SUPERLATIVES[word]
-            place = so_far.ordinal or 1
-            rank = Rank(measure, sign, place)
-            yield replace(so_far, ranks=(*so_far.ranks, rank), ordinal=None)
-        elif word in v.ORDINALS:
-            yield replace(so_far, ordinal=v.ORDINALS[word])
-        elif word in v.NUMBERS or word.isdecimal():
-            number = v.NUMBERS[word] if word in v.NUMBERS else int(word[:4])
-            yield replace(so_far, number=number)
-        elif word == "most" or (so_far.ranks and word in ("of", "the", "all", "these")):
-            yield so_far
+    def _nouns(self, at: int, end: int) -> Iterator[tuple[Noun, bool, int | None, int]]:
+        """What is named from ``at`` on, whether many are, the number of the one, and the stop."""
+        if (item := object_number(self.words[at])) is not None:
+            yield _ANY, False, item, at + 1
+            return
+        for length, noun in self._known_or_guessed(at, end):
+            stop = at + length
+            if stop < end and (item := object_number(self.words[stop])) is not None:
+                yield noun, False, item, stop + 1
+            else:
+                many = singular(self.words[stop - 1]) != self.words[stop - 1]
+                yield noun, many or noun.name == "everything", None, stop
 
-    def _nouns(self, at: int, end: int) -> Iterator[tuple[int, Noun]]:
+    def _known_or_guessed(self, at: int, end: int) -> Iterator[tuple[int, Noun]]:
         found = False
         for length, noun in self.lexicon.nouns(self.words[at:end]):
             found = True
@@ -171,7 +166,8 @@ class Parser:
         if self.guess and not found:
             for length in range(1, min(_UNKNOWN_WORDS, end - at) + 1):
                 words = self.words[at : at + length]
-                if words[-1] in v.FUNCTION_WORDS or any(self._adjective(words[-1], _NO_NOUN)):
+                known = words[-1] in v.FUNCTION_WORDS or object_number(words[-1]) is not None
+                if known or any(adjective(words[-1], _NO_NOUN, self.lexicon)):
                     return
                 yield length, Noun(" ".join(words), known=False)
 

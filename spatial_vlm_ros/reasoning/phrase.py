@@ -46,12 +46,14 @@ Clauses: TypeAlias = "tuple[Clause | Rank, ...]"
 class NounPhrase:
     """What a phrase asks for; see :mod:`resolve` for what it then means in a scene.
 
-    ``many``: all that fit are meant. ``parts``: the phrases that this one joins by "and", or by
+    ``id``: the object that is named by number; all else that is said must fit it. ``many``: all
+    that fit are meant. ``parts``: the phrases that this one joins by "and", or by
     "or" (``either``); they then say what is meant.
     """
 
     text: str
     noun: Noun
+    id: int | None = None
     robot: bool = False
     determiner: str = ""
     many: bool = False
@@ -69,12 +71,31 @@ class NounPhrase:
         """The noun with its colours and sizes, without what places it."""
         if self.parts:
             return (" or " if self.either else " and ").join(part.name for part in self.parts)
-        return " ".join([*self.sizes, *self.colours, self.noun.said])
+        return " ".join([*self.sizes, *self.colours, self.said])
+
+    @property
+    def said(self) -> str:
+        """The noun in an answer, with the number: "chair #7"."""
+        return self.noun.said if self.id is None else f"{self.noun.said} #{self.id}"
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it is a number and nothing else."""
+        plain = not (self.sizes or self.colours or self.ranks or self.clauses)
+        return self.id is not None and self.noun.generic and plain and self.ordinal is None
 
     @property
     def indefinite(self) -> bool:
         """Whether any one that fits will do: "a chair", "any of the chairs", "something"."""
         return self.determiner in INDEFINITE or self.noun.name in ("anything", "something")
+
+    @property
+    def of_a_kind(self) -> bool:
+        """Whether it says what something is: "a red chair", "books". Not how big or how many."""
+        if self.parts or self.sizes or self.ranks or (self.ordinal, self.number) != (None, None):
+            return False
+        one = self.determiner in ("a", "an") and not self.noun.generic
+        return one or (self.many and not self.determiner)
 
     @property
     def landmarked(self) -> bool:

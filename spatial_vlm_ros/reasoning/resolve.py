@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 import numpy as np
 
-from spatial_vlm_ros.reasoning import describe, measure, ranking, relate
+from spatial_vlm_ros.reasoning import describe, measure, nouns, ranking, relate
 from spatial_vlm_ros.reasoning.phrase import Clause, NounPhrase, Rank
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
 from spatial_vlm_ros.reasoning.vocabulary import COLOURS, SIZES
@@ -95,7 +94,9 @@ def _find(phrase: NounPhrase, view: View) -> Found:
         raise Unclear("That is me. I can tell how objects lie from me, but not about myself.")
     if phrase.parts:
         return joined([(some if p.many else one)([p], view) for p in phrase.parts])
-    found = _bearing_the_noun(phrase, view)
+    if phrase.id is not None and (phrase.sizes or phrase.ranks or phrase.ordinal is not None):
+        return _among_others(phrase, view)
+    found = Found(nouns.bearing(phrase, view), why_none=f"I have seen no {phrase.noun.said}.")
     for colour in phrase.colours:
         found = _with_colour(found, colour, phrase)
     for clause in phrase.clauses:
@@ -107,6 +108,15 @@ def _find(phrase: NounPhrase, view: View) -> Found:
     for rank in phrase.ranks:
         found = _ranked(found, rank, phrase, view)
     return found if phrase.ordinal is None else _in_order(found, phrase)
+
+
+def _among_others(phrase: NounPhrase, view: View) -> Found:
+    """An object by number that is also said to be the tallest, or a big one, of others."""
+    (item,) = nouns.bearing(phrase, view)
+    found = _find(replace(phrase, id=None), view)
+    kept = [other for other in found.objects if other.id == item.id]
+    why = f"{describe.name(item)} is not the {replace(phrase, id=None).name} that is meant."
+    return _narrowed(found, kept, why)
 
 
 def each(readings: Sequence[NounPhrase], view: View) -> list[Found]:
@@ -143,25 +153,11 @@ def _narrowed(
     )
 
 
-def _bearing_the_noun(phrase: NounPhrase, view: View) -> Found:
-    noun = phrase.noun
-    if not noun.known:
-        seen = describe.joined(sorted({label.replace("_", " ") for label in view.lexicon.labels}))
-        why = f'I do not know what "{noun.name}" is. I have seen: {seen or "nothing yet"}.'
-        alike = get_close_matches(noun.name, view.lexicon.labels, 1)
-        why += "".join(f' Did you mean "{label}"?' for label in alike)
-        raise Unclear(why, known=False)
-    if noun.floor:
-        raise Unclear(f"The {noun.name} is no object to me. I can tell what is on it.")
-    fitting = [item for item in view.objects if noun.generic or item.label in noun.labels]
-    return Found(tuple(fitting), why_none=f"I have seen no {noun.said}.")
-
-
 def _with_colour(found: Found, colour: str, phrase: NounPhrase) -> Found:
     own = {item.id: COLOURS.get(item.colour.lower(), item.colour.lower()) for item in found.objects}
     kept = [item for item in found.objects if own[item.id] == colour]
     others = sorted({name for name in own.values() if name})
-    why = f"I have seen no {colour} {phrase.noun.said}"
+    why = f"I have seen no {colour} {phrase.said}"
     why += f", only {describe.joined(others)}." if others else "."
     return _narrowed(found, kept, why)
 

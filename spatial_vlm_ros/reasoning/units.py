@@ -23,14 +23,18 @@ WRITTEN = {
     "m": r"met(?:er|re)s?|m",
 }
 _NUMBER = re.compile(
-    r"(-?\d+(?:\.\d+)?)\s*(?:(" + ")|(".join(WRITTEN.values()) + r"))?(?![a-z0-9])", re.IGNORECASE
+    r"(?<![#\d.])(-?(?:\d+(?:\.\d+)?|\.\d+))\s*(?:("
+    + ")|(".join(WRITTEN.values())
+    + r"))?(?![a-z0-9])",
+    re.IGNORECASE,
 )
 _SAID = re.compile(
-    rf"(?<![\w.])(?:\d+(?:\.\d+)?|{'|'.join(NUMBERS)})[\s-]*(?:cubic\s+)?"
+    rf"(?<![\w.#])(?:\d*\.?\d+|{'|'.join(NUMBERS)})[\s-]*(?:cubic\s+)?"
     rf"(?:{'|'.join(WRITTEN.values())}|m[23²³])(?![a-z0-9²³])",
     re.IGNORECASE,
 )
 
+_PLACE = re.compile(" (?:, )?".join([r"(-?\d+(?:\.\d+)?)"] * 3))
 _IN_WORDS = {"a": "1", "an": "1", "half a": "0.5", **{w: str(n) for w, n in NUMBERS.items()}}
 
 
@@ -63,6 +67,15 @@ def read_length(words: Sequence[str]) -> float | None:
     found = _NUMBER.fullmatch(" ".join(written).replace(" point ", "."))
     value, unit = _parts(found) if found else (0.0, "")
     return value * LENGTHS[unit] if unit in LENGTHS else None
+
+
+def read_place(words: Sequence[str]) -> tuple[float, float, float] | None:
+    """x, y and z, where exactly these words are three numbers: "1 point 2 , minus 4 , 3"."""
+    found = _PLACE.fullmatch(" ".join(words).replace(" point ", ".").replace("minus ", "-"))
+    if found is None:
+        return None
+    x, y, z = map(float, found.groups())
+    return x, y, z
 
 
 def read_reaches(words: Sequence[str]) -> Iterator[tuple[float, int]]:

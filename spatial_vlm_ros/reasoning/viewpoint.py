@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 from spatial_vlm_ros.reasoning.lexicon import Words
@@ -58,7 +58,8 @@ def _viewpoints(parser: Parser, start: int, stop: int) -> Iterator[tuple[NounPhr
 
 
 def rearranged(parser: Parser) -> Iterator[Words]:
-    """The words with a viewpoint said first, or after a comma, put right behind the side it is of.
+    """The words with a viewpoint said first or last, or between commas, put right behind the side
+    it is of.
 
     "Standing at the sofa, facing the tv, go to the chair on the left" becomes "go to the chair on
     the left standing at the sofa facing the tv".
@@ -66,12 +67,14 @@ def rearranged(parser: Parser) -> Iterator[Words]:
     words = parser.words
     if not _mentions_looking(words):
         return
-    for cut in range(1, len(words)):
-        for view, rest in (((0, cut), words[cut:]), ((cut, len(words)), words[:cut])):
-            rest = trimmed(rest)
-            moved = rest + tuple(word for word in words[slice(*view)] if word != ",")
-            if moved != words and _ends_in_a_side(rest) and any(_viewpoints(parser, *view)):
-                yield moved
+    cuts = range(1, len(words))
+    places = [place for cut in cuts for place in ((0, cut), (cut, len(words)))]
+    places += combinations((at for at in cuts if words[at] == ","), 2)
+    for start, stop in places:
+        rest = trimmed(words[:start] + words[stop:])
+        moved = rest + tuple(word for word in words[start:stop] if word != ",")
+        if moved != words and _ends_in_a_side(rest) and any(_viewpoints(parser, start, stop)):
+            yield moved
 
 
 def _mentions_looking(words: Words) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from spatial_vlm_ros.reasoning.lexicon import NUMBER
 from spatial_vlm_ros.reasoning.units import AREAS, WRITTEN
 from spatial_vlm_ros.reasoning.vocabulary import MEASURES
 
@@ -48,7 +49,8 @@ _MEASURED = "|".join(MEASURES)
 #: Says where without narrowing anything: the whole remembered space.
 _HERE = (
     r"\b(in|inside|within|around|of) (this|the|your|my|our) "
-    r"(room|scene|house|home|flat|apartment|video|image|map|space|place|building|area)s?\b"
+    r"(room|scene|house|home|flat|apartment|space|place|building|area"
+    r"|(video|image|map)(?!.* as x\b))s?\b"  # which have coordinates of their own
     r"|\b(in|around) here\b"
     r"|\b(that )?(you|we|i) (can |could )?(see|know( of)?|remember|have seen|have)\b"
     r"(?! ?(the|a|an|any|my|your|first|last|earliest|latest|before|after)\b)"
@@ -59,8 +61,9 @@ _HERE = (
 class Wording:
     """A question as words. ``options`` maps the letters of a multiple choice to their text.
 
-    Commas, and all that separates like one, are the word ",". ``unit`` is "" unless one is asked
-    for. ``closest_of_many``: where a category has several members, the closest one is meant.
+    Commas, and all that separates like one, are the word ",", a minus is the word "minus", and
+    objects are named by number as "#7" and "(#7)". ``unit`` is "" unless one is asked for.
+    ``closest_of_many``: where a category has several members, the closest one is meant.
     """
 
     words: tuple[str, ...]
@@ -73,16 +76,18 @@ def read(text: str) -> Wording:
     """Understand the surface of ``text``; never fails."""
     text, options = _take_options(text)
     text = text.strip().lower().replace("’", "'").replace("‘", "'").replace("²", "2")
+    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", re.sub("[−–](?=[\\d.])", "-", text))
     for pattern, plain in _CONTRACTIONS.items():
         text = re.sub(pattern, plain, text)
     closest_of_many = re.search(_CLOSEST_OF_MANY, text) is not None
     for pattern in (*_NOTES, _CLOSEST_OF_MANY):
         text = re.sub(pattern, " ", text)
-    text = re.sub(r"[^\w,;:.()?!'-]|_", " ", text)
+    text = re.sub(rf"(?!{NUMBER})[^\w,;:.()?!'-]|_", " ", text)
     text, unit = _take_unit(" ".join(text.split()))
-    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
-    text = re.sub(r"[;:.()?!]", ",", re.sub(r"['-]", " ", text))
-    text = " ".join(text.replace(",", " , ").split())
+    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", re.sub(r"(?<![^\s,(])-(?=\d)", "minus ", text))
+    text = re.sub(r"['-]", " ", text)
+    text = re.sub(rf"(\({NUMBER}\)|{NUMBER})|[;:.()?!,]", lambda m: f" {m[1] or ','} ", text)
+    text = " ".join(text.split())
     text = _without_politeness(text)
     text = " ".join(re.sub(_HERE, " here ", text).split())
     return Wording(trimmed(tuple(text.split())), options, unit, closest_of_many)

@@ -19,9 +19,11 @@ from spatial_vlm_ros.serving.answer_form import form_regex
 #: What Proxy3D says where a phrase means nothing.
 NONE = "None"
 #: Units of answers that are one number, where the question names no unit.
-_UNITS = {"distance": "m", "object_size": "m", "depth": "m", "room_size": "m2"}
+_UNITS = {
+    **dict.fromkeys(("distance", "object_size", "depth", "coordinates"), "m"),
+    "room_size": "m2",
+}
 _NUMBER = re.compile(r"[0-9.]+")
-_CITES = re.compile(r"#[0-9]")
 _NO_SCENE = SceneGraph((), (), (), (), None, None, 0, 0)
 #: An object that no number of the model stands for. Numbers of gaps are of no object.
 _GAP = -2
@@ -92,15 +94,12 @@ def numbered(numbering: Numbering) -> dict[int, int]:
 
 
 def _read(row: Row) -> Answer:
-    """What the geometric reasoner makes of a question, as far as the form depends on it: it knows
-    no numbers of objects.
-    """
+    """What the geometric reasoner makes of a question, as far as the form depends on it."""
     text, kind, unit = row.answer, "unknown", ""
-    if not _CITES.search(row.question):
-        if row.task == "counting" and text.isdecimal():
-            kind = "count"
-        elif row.task in _UNITS and _NUMBER.fullmatch(text):
-            kind, unit = row.task, read(row.question).unit or _UNITS[row.task]
+    if row.task == "counting" and text.isdecimal():
+        kind = "count"
+    elif row.task in _UNITS and _NUMBER.fullmatch(text):
+        kind, unit = row.task, read(row.question).unit or _UNITS[row.task]
     return Answer(text, answered=kind != "unknown", kind=kind, value=None, unit=unit)
 
 

@@ -17,6 +17,8 @@ from spatial_vlm_ros.training.lessons import Lesson
 
 #: A number is as right as the share of these relative errors that it does not exceed (VSI-Bench).
 _ERRORS = np.arange(10, 0, -1) * 0.05
+#: Places and sizes in metres; cells are whole numbers.
+_METRES = re.compile(r"\[-?\d+\.\d+(, ?-?\d+\.\d+)*\]")
 #: Boxes are the same from this overlap on.
 _SAME = 0.25
 _ARTICLES = ("a", "an", "the")
@@ -27,6 +29,8 @@ def score(row: Row, taught: Lesson, numbering: Numbering, text: str) -> float:
     kind = taught.form.kind
     if kind is FormKind.NUMBER:
         return _relative(text, row.answer)
+    if _METRES.fullmatch(row.answer):
+        return _relative_to_all(text, row.answer)
     if KEY in taught.answer or taught.answer == "[]":
         given = [named.box for named in read_boxes(text).boxes]
         return _overlap(given, [named.box for named in read_boxes(taught.answer).boxes])
@@ -43,6 +47,17 @@ def _relative(text: str, answer: str) -> float:
     except ValueError:
         return 0.0
     error = abs(given - right) / right if right else float(given != right)
+    return float((error <= _ERRORS + 1e-9).mean())
+
+
+def _relative_to_all(text: str, answer: str) -> float:
+    """Of several numbers: how far they are off together, over how long they are together."""
+    if not _METRES.fullmatch(text.strip()):
+        return 0.0
+    given, right = (np.array(re.findall(r"[-.\d]+", part), float) for part in (text, answer))
+    if len(given) != len(right):
+        return 0.0
+    error = np.linalg.norm(given - right) / max(float(np.linalg.norm(right)), 1e-9)
     return float((error <= _ERRORS + 1e-9).mean())
 
 

@@ -24,6 +24,7 @@ _WHAT = (
     "Say what {n} is.",
     "Identify {n}.",
 )
+_WHAT_EACH = ("What are {n}?", "Say what each of these is: {n}.", "Name these: {n}.")
 _WHICH = (
     "Which object is the {noun}?",
     "Which number does the {noun} have?",
@@ -50,6 +51,21 @@ def category(subject: Subject, rng: random.Random) -> Pools:
         for number in subject.shuffled(rng)
     )
     return [drafts]
+
+
+def categories(subject: Subject, rng: random.Random) -> Pools:
+    """What each of several objects is."""
+
+    def drafts() -> Iterator[Draft]:
+        for _ in subject.numbers:
+            many = min(rng.randint(2, MOST_LISTED), len(subject.numbers))
+            members = tuple(rng.sample(list(subject.numbers), many))
+            asked = ", ".join(f"#{n}" for n in members)
+            answer = ", ".join(f"#{n} {subject.label[n]}" for n in members)
+            if many > 1:
+                yield Draft(rng.choice(_WHAT_EACH).format(n=asked), answer, members)
+
+    return [drafts()]
 
 
 def category_choice(subject: Subject, rng: random.Random) -> Pools:
@@ -125,6 +141,7 @@ def count(subject: Subject, rng: random.Random) -> Pools:
 
 KINDS = (
     Kind("category", "identify", category),
+    Kind("categories", "identify", categories),
     Kind("category_choice", "identify", category_choice),
     Kind("is_category", "identify", is_category, even=True),
     Kind("number", "identify", number),

@@ -44,7 +44,7 @@ def closer_than(asked: Asked) -> Answer:
     anchor, a, b = (
         resolve.place(asked.gaps.get(name, [ROBOT]), asked.view) for name in ("anchor", "a", "b")
     )
-    values = np.array([measure.gap(f.objects[0], anchor.objects[0]) for f in (a, b)])
+    values = np.array([_nearest_gaps(f, anchor).min() for f in (a, b)])
     true = asked.gaps["near"] * (values[0] - values[1]) > 0
     sureness = ranking.sureness(values, np.array([0]), "distance")
     why = f"{describe.name(a.objects[0])} is "
@@ -106,7 +106,9 @@ def _meant(readings: Sequence[NounPhrase], asked: Asked) -> Found:
 
 
 def _nearest_gaps(found: Found, anchors: Found) -> NDArray[np.float64]:
-    """(n,) metres from each object found to the anchor nearest to it."""
+    """(n,) metres from each object found to the anchor nearest to it; ``Unclear`` to itself."""
+    if found.objects == anchors.objects:
+        raise Unclear(f"{describe.names(found.objects)}: there is no distance to itself.")
     return np.min([measure.gaps(found.objects, anchor) for anchor in anchors.objects], axis=0)
 
 

@@ -65,6 +65,8 @@ KINDS = (
         "how_many {x:several} does the|this room|house|space|kitchen|office have|contain",
         "how_many {x:several} there is|are",
         "how_many {x:several} is|are there? {where:clauses}",
+        "how_many {x:several} stand|stands|sit|lie|hang|rest {where:clauses}",
+        "how_many {x:several} can be found|seen here?",
         "how_many of? {x:several} is|are {colour:colour}",
         "what|what_is? the? total? number|count|amount of {x:several} is|are|do? there|here?",
         "count here? {x:several} here?",

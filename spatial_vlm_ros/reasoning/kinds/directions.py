@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from spatial_vlm_ros.reasoning import describe, measure, relate, resolve
@@ -53,12 +55,30 @@ def from_robot(asked: Asked) -> Answer:
     return reply("direction", text, value, objects=[item], based_on=based_on, sureness=sureness)
 
 
+def from_first_camera(asked: Asked) -> Answer:
+    """The same for one who stands where the first camera was and looks as it did."""
+    first = replace(asked.view, scene=replace(asked.view.scene, T_scene_robot=np.eye(4)))
+    found = [resolve.one(asked.gaps[name], first) for name in ("c", "anchor")]
+    item, around = (f.objects[0] for f in found)
+    if "again" in asked.gaps and resolve.one(asked.gaps["again"], first).objects != (around,):
+        raise Unclear("I can tell on which side of one object it is; two are named.")
+    if item.id == around.id:
+        raise Unclear(f"{describe.name(item)} has no side of itself to be on.")
+    sides = asked.gaps.get("sides") or (asked.gaps["side"], asked.gaps["other"])
+    value, margin = measure.sector(relate.seen_bearing(item, around, first), sides)
+    value = "in front" if value == "front" else value
+    where = value if value in ("in front", "behind") else f"to the {value}"
+    text = f"seen from where the first camera was, {describe.name(item)} is {where}"
+    text += f"{'' if value == 'behind' else ' of'} {describe.name(around)}."
+    sureness = relate.sureness(margin)
+    return reply("direction", text, value, objects=[item], based_on=found, sureness=sureness)
+
+
 def _offered(asked: Asked) -> tuple[str, ...]:
-    """The directions to choose from: in the question, in its options, else all eight."""
-    if "sides" in asked.gaps:
-        return tuple(asked.gaps["sides"])
+    """The directions to choose from: in the options, else in the question, else all eight."""
     options = [o.lower().replace("-", " ").strip(" .") for o in asked.wording.options.values()]
-    return read_sides(" or ".join(options).split()) or measure.EIGHT
+    offered = read_sides(" or ".join(options).split())
+    return offered or tuple(asked.gaps.get("sides", measure.EIGHT))
 
 
 def _said(value: str, degrees: float, whose: str = "the") -> str:
@@ -80,7 +100,15 @@ _WHICH_WAY = (
     "relative_to_me? would_i_find|do_i_find|will_i_find|is|are|lies"
 )
 
+_CAMERA = "as? seen|viewed? from where? the_first_camera stands|stood|is|was?"
+
 KINDS = (
+    Kind(
+        "direction",
+        from_first_camera,
+        f"{_CAMERA} is|are {{c}} {{sides:sides}} {{anchor}}",
+        f"{_CAMERA} is|are {{c}} {{side:side}} {{anchor}} or {{other:side}} {{again}}",
+    ),
     Kind(
         "direction",
         standing,

@@ -10,11 +10,12 @@ from typing import Any
 from spatial_vlm_ros.reasoning import measure
 from spatial_vlm_ros.reasoning import vocabulary as v
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
-from spatial_vlm_ros.reasoning.lexicon import Noun, split_words
+from spatial_vlm_ros.reasoning.lexicon import Noun, text_words
 from spatial_vlm_ros.reasoning.parser import Parser
 from spatial_vlm_ros.reasoning.pattern import Bindings, Pattern
 from spatial_vlm_ros.reasoning.phrase import NounPhrase
 from spatial_vlm_ros.reasoning.resolve import Found
+from spatial_vlm_ros.reasoning.sides import ONE_ANCHOR
 from spatial_vlm_ros.reasoning.view import ROBOT_ID, Unclear, View
 from spatial_vlm_ros.reasoning.wording import Wording
 from spatial_vlm_ros.scene.graph import SceneObject
@@ -44,13 +45,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "quadrant": ("front-left", "front-right", "back-left", "back-right"),
     },
     "order": {"first": "first", "earliest": "first", "last": "last", "latest": "last"},
-    "relation": {
-        way: name
-        for name, ways in v.RELATIONS.items()
-        for way in ways
-        if name not in ("between", "with")
-    }
-    | {side: side for side in ("left", "right")},
+    "relation": ONE_ANCHOR,
     "beside": {way: side for side in ("left", "right", "behind") for way in v.RELATIONS[side]},
     "holds": {
         **dict.fromkeys(("contain", "have in it", "have inside"), "inside"),
@@ -67,6 +62,13 @@ TABLES: dict[str, dict[str, Any]] = {
         "more": operator.gt,
         **dict.fromkeys(("fewer", "less"), operator.lt),
         **dict.fromkeys(("as many", "just as many", "the same number of"), operator.eq),
+    },
+    "at": {"at": True},
+    "same": dict.fromkeys(("colour", "color"), True),
+    "part": {
+        **dict.fromkeys(("top", "upper edge"), "top"),
+        **dict.fromkeys(("bottom", "lower edge"), "bottom"),
+        **dict.fromkeys(("centre", "center", "middle"), "z"),
     },
     "before": {"before": "first", "earlier than": "first", "after": "last", "later than": "last"},
 }
@@ -97,9 +99,12 @@ class Asked:
             return tuple(self.gaps["list"][0])
         phrases = []
         for option in self.wording.options.values():
-            words = tuple(w for w in split_words(option.strip(" .,;")) if w)
+            words = text_words(option)
             parser = Parser(words, self.view.lexicon, guess=True)
-            phrases += parser.noun_phrases(0, len(words))[:1]
+            readings = parser.noun_phrases(0, len(words))
+            if not readings:
+                raise Unclear(f'I do not know what the option "{option}" is.')
+            phrases.append(readings[0])
         if len(phrases) < 2:
             raise Unclear("Between which objects? Name at least two.")
         return tuple(phrases)

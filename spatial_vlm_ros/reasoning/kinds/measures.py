@@ -170,7 +170,6 @@ KINDS = (
         "what_is? the? {measure:measure} of {x}",
         "what_is? {x} s {measure:measure}",
         "how long is the? longest|largest|biggest side|edge|dimension of {x}",
-        "what_are|what_is? the? dimensions|measurements of {x}",
         "what {measure:measure} is|are|has {x}",
     ),
 )

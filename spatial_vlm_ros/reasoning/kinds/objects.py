@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -110,10 +111,7 @@ def check(asked: Asked) -> Answer:
         raise Unclear(f"I am not sure of the colour of {describe.names(nameless)}.")
     if any(part.clauses for part in phrases[0].parts):
         raise Unclear("I can tell one thing at a time: where all of these are, or one of them.")
-    wanted = asked.phrases()
-    if wanted[0].ranks != phrases[0].ranks:  # "is the sofa the tallest": of all there is
-        wanted = replace(asked, gaps={"where": asked.gaps["where"]}).phrases()
-    fitting = resolve.joined(resolve.each(wanted, asked.view))
+    fitting = _fitting(asked, subject.objects)
     fits = {item.id for item in fitting.objects}
     against = [item for item in subject.objects if item.id not in fits]
     if against and not (phrases[0].either and fits):
@@ -125,22 +123,32 @@ def check(asked: Asked) -> Answer:
     return reply("check", text, value, objects=subject.objects, based_on=[subject, fitting])
 
 
+def _fitting(asked: Asked, subjects: Sequence[SceneObject]) -> Found:
+    """Those of which it is so; "is the sofa the tallest" means of all there is."""
+    said = {name: gap for name, gap in asked.gaps.items() if name in ("where", "colour")}
+    everything = replace(asked, gaps=said)
+    if any(phrase.ranks for phrase in everything.phrases()):
+        return resolve.find(everything.phrases(), asked.view)
+    own = [[replace(p, id=o.id, many=False) for p in everything.phrases()] for o in subjects]
+    return resolve.joined([resolve.find(phrases, asked.view) for phrases in own])
+
+
 def which_place(asked: Asked) -> Answer:
-    """In which of two relations, or to which of two things, an object is."""
+    """In which of several relations, or to which of two things, an object is."""
     gaps, item = asked.gaps, resolve.one(asked.gaps["x"], asked.view)
     if "where" in gaps:
         clauses = [c for name in ("where", "other") for c in gaps[name][0] if isinstance(c, Clause)]
         if len(clauses) != 2:
             raise Unclear("I can tell which of two places it is in; more is said here.")
-    elif "other" in gaps:
-        clauses = [Clause(gaps[name], (gaps["y"][0],)) for name in ("relation", "other")]
+    elif "ways" in gaps:
+        clauses = [Clause(way, (gaps["y"][0],)) for way in gaps["ways"]]
     else:
         clauses = [Clause(gaps["relation"], (gaps[name][0],)) for name in "yz"]
     said = [resolve.clause_text(clause) for clause in clauses]
     found = [resolve.find([p.placed([c]) for p in gaps["x"]], asked.view) for c in clauses]
-    so = [k for k in range(2) if found[k].objects]
+    so = [k for k in range(len(said)) if found[k].objects]
     where = " and ".join(said[k] for k in so) or f"neither {' nor '.join(said)}"
-    if "y" in gaps and "other" in gaps:  # one anchor: the relation says it
+    if "ways" in gaps:  # one anchor: the relation says it
         said = [relate.PHRASES[clause.relation] for clause in clauses]
     value = " and ".join(said[k] for k in so) or "neither"
     text = f"{describe.name(item.objects[0])} is {where}."
@@ -184,7 +192,7 @@ KINDS = (
         "check",
         which_place,
         "is|are {x} {where:clauses} or {other:clauses}",
-        "is|are {x} {relation:relation} or {other:relation} {y}",
+        "where? is|are {x} {ways:relations} {y}",
         "is|are {x} {relation:relation} {y} or {z}",
     ),
     Kind(
