@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from spatial_vlm_ros.data.converters import converter, scannet_items
+from spatial_vlm_ros.data.converters import converter, pieces
 from spatial_vlm_ros.data.readers import reader
 from spatial_vlm_ros.data.row import Rejected, Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
@@ -161,7 +161,7 @@ def test_a_file_that_is_no_list_is_named(tmp_path):
 
 
 def test_large_files_are_several_units(tmp_path, monkeypatch):
-    monkeypatch.setattr(scannet_items, "PIECE", 2)
+    monkeypatch.setattr(pieces, "PIECE", 2)
     items = [scanqa(question_id=f"train-{n}", answers=["a"] if n != 3 else []) for n in range(5)]
     write(tmp_path / "ScanQA_v1.0_train.json", items)
     units = list(converter("scanqa").units(tmp_path, SCENES))

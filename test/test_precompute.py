@@ -149,9 +149,9 @@ def test_images_are_as_large_as_the_checkpoint_says(checkpoint: Path) -> None:
 
 def test_scenes_that_are_there_are_kept(tmp_path: Path) -> None:
     plan = FramePlan(FrameSettings(2, 56 * 84), SpatialSettings("points"))
-    assert fill(tmp_path, plan, [Small(3)], progress=False) == 1
+    assert fill(tmp_path, plan, [Small(3)], progress=False).computed == 1
     before = (tmp_path / "simulated__room-3.safetensors").stat().st_mtime_ns
-    assert fill(tmp_path, plan, [Small(3), Small(4)], progress=False) == 1
+    assert fill(tmp_path, plan, [Small(3), Small(4)], progress=False).computed == 1
     assert (tmp_path / "simulated__room-3.safetensors").stat().st_mtime_ns == before
     names = ("simulated/room-3", "simulated/room-4")
     assert FrameStore.open(tmp_path).names == names
@@ -207,7 +207,9 @@ def test_the_command_goes_on_after_it_was_killed(tmp_path: Path, checkpoint: Pat
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
     plan = FramePlan(FrameSettings(2, 56 * 84), SpatialSettings("points"))
     for workers in (1, 2):
-        assert fill(tmp_path / str(workers), plan, [Small(3), Small(4)], workers, False) == 2
+        assert (
+            fill(tmp_path / str(workers), plan, [Small(3), Small(4)], workers, False).computed == 2
+        )
     one, two = (FrameStore.open(tmp_path / str(workers)) for workers in (1, 2))
     assert one.names == two.names
     for name in one.names:

@@ -324,7 +324,7 @@ def test_scannetpp_without_poses_or_boxes(tmp_path: Path) -> None:
     del content["segGroups"][1]["obb"]
     path.write_text(json.dumps(content))
     found = rejected("scannetpp", tmp_path)
-    assert (found.reason, found.detail) == ("field missing", "'obb'")
+    assert (found.reason, found.detail) == ("field missing", f"{path}: 'obb'")
 
 
 # ARKitScenes ----------------------------------------------------------------------------------

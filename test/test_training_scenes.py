@@ -56,6 +56,12 @@ def teacher(folder: Path, *changes: str, kind: str = "proxy3d", shown: str = "pr
     return open_pupil(load(school(folder, kind, shown), changes)).teacher
 
 
+def test_a_model_of_another_kind_is_not_trained(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(ValueError, match="has model_type gpt2, not proxy3d or qwen2_5_vl"):
+        teacher(folder, f"model.checkpoint={tmp_path}")
+
+
 def test_an_object_is_one_token_of_its_category_and_number(features: ReferenceFeatures) -> None:
     room = scene(ROOM)
     scenes = SymbolScenes({ROOM: room}, features, 10, PLACEHOLDER, placed=True)

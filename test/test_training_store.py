@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from spatial_vlm_ros.training.store import FrameStore, ProxyStore, StoredFrames, StoredProxies
 
@@ -20,6 +21,7 @@ def proxies(seed: int = 0, count: int = 4) -> StoredProxies:
         torch.randn(count, 3, generator=draw),
         torch.arange(count) - 2,
         floor_z=-1.2 - seed,
+        shift=seed,
     )
 
 
@@ -42,8 +44,18 @@ def test_proxies_come_back(tmp_path: Path) -> None:
     found, given = again["scannet/scene0000_00"], proxies(1)
     assert found.features.dtype == torch.float16
     assert found.floor_z == given.floor_z == -2.2
+    assert (found.shift, again["simulated/room-12"].shift) == (1, 0)
     for part in ("features", "points_scene", "groups"):
         assert torch.equal(getattr(found, part), getattr(given, part))
+
+
+def test_proxies_of_before_there_was_a_shift_are_read(tmp_path: Path) -> None:
+    store, given = ProxyStore.create(tmp_path, "tower", {}), proxies()
+    parts = {name: getattr(given, name) for name in ("features", "points_scene", "groups")}
+    content = save(parts, {"scene": "a/b", "numbers": '{"floor_z": -1.2}'})
+    (tmp_path / "a__b.safetensors").write_bytes(content)
+    found = store["a/b"]
+    assert (found.floor_z, found.shift) == (-1.2, 0)
 
 
 @pytest.mark.parametrize("spatial", [True, False])

@@ -43,7 +43,7 @@ def read_scenes(arguments: argparse.Namespace) -> int:
         else:
             aside.unlink(missing_ok=True)
         if not found:
-            reasons = _told(Counter(each.reason for each in rejected)) or "nothing was found"
+            reasons = told(Counter(each.reason for each in rejected)) or "nothing was found"
             raise ValueError(f"{arguments.root} has no scene that can be used: {reasons} ({aside})")
 
     if arguments.output.is_dir():
@@ -53,7 +53,7 @@ def read_scenes(arguments: argparse.Namespace) -> int:
     print(f"written: {arguments.output}, {count} scenes")
     if rejected:
         reasons = Counter(each.reason for each in rejected)
-        print(f"rejected {len(rejected)}: {_told(reasons)}")
+        print(f"rejected {len(rejected)}: {told(reasons)}")
         print(f"  each with what is wrong in {aside}")
     return 0
 
@@ -114,7 +114,7 @@ def check_data(arguments: argparse.Namespace) -> int:
         for task, count in sorted(tasks.items()):
             print(f"  {task:<12} {count:>8}")
     if checked.reasons:
-        print(f"rejected when made: {_told(checked.reasons)}")
+        print(f"rejected when made: {told(checked.reasons)}")
     for wrong in checked.told:
         print(f"bad: {wrong}")
     if checked.bad > len(checked.told):
@@ -138,9 +138,9 @@ def _build(arguments: argparse.Namespace, units: list[Unit], asked: dict[str, An
     before = f", {report.before} of them there before" if report.before else ""
     print(f"written: {report.folder}, {report.rows} rows{before}")
     if report.rows:
-        print(f"  {_told(report.tasks)}")
+        print(f"  {told(report.tasks)}")
     if report.rejected:
-        print(f"rejected {report.rejected}: {_told(report.reasons)}")
+        print(f"rejected {report.rejected}: {told(report.reasons)}")
         print(f"  each with what is wrong in {report.folder / 'rejected-*.jsonl'}")
     return 0 if report.rows else 1
 
@@ -159,7 +159,7 @@ def _scenes(paths: list[Path]) -> tuple[dict[str, AnnotatedScene], dict[str, Any
     return scenes, {"scenes_sha256": [sha256(path) for path in paths]}
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def told(counts: Mapping[str, int]) -> str:
     """As in "question 12, grounding 3": the most first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name} {count}" for name, count in ordered)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatial_vlm_ros.commands import without_simulation
+from spatial_vlm_ros.commands.data_works import told
 
 if TYPE_CHECKING:
     from spatial_vlm_ros.training.filling import Plan, Source
@@ -58,12 +60,24 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     scenes.add_argument(
         "--recordings", type=Path, nargs="+", metavar="FOLDER", help="of spatial-vlm simulate"
     )
+    scenes.add_argument(
+        "--scans",
+        nargs=2,
+        metavar=("KIND", "ROOT"),
+        help="real ones, with images: scannet, scannetpp or arkitscenes, and its folder",
+    )
     parser.add_argument("--rooms", type=int, default=1, help="of a building (default 1)")
+    parser.add_argument(
+        "--names",
+        nargs="+",
+        metavar="NAME",
+        help="of scans, or a file with one a line (default: all that are there)",
+    )
     parser.add_argument(
         "--views",
         type=int,
         default=_VIEWS,
-        help="images of a building, 0 for all keyframes (default %(default)s)",
+        help="images of a building or scan, evenly spread, 0 for all (default %(default)s)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
@@ -71,15 +85,23 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 
 def precompute_scenes(arguments: argparse.Namespace) -> int:
     """Exit status 0; errors are ``ValueError``."""
-    try:
-        from spatial_vlm_ros.training.filling import fill
-    except ImportError as error:
-        raise without_simulation(error) from error
+    from spatial_vlm_ros.data.files import write_rejected
+    from spatial_vlm_ros.training.filling import fill
+
     if arguments.workers < 1:
         raise ValueError(f"--workers: {arguments.workers} is below 1")
     plan, sources = _plan(arguments), _sources(arguments)
-    done = fill(arguments.output, plan, sources, arguments.workers)
-    print(f"{done} scenes computed, {len(sources) - done} were there: {arguments.output}")
+    done, rejected = fill(arguments.output, plan, sources, arguments.workers)
+    there = len(sources) - done - len(rejected)
+    print(f"{done} scenes computed, {there} were there: {arguments.output}")
+    aside = arguments.output / "rejected.jsonl"
+    if rejected:
+        write_rejected(aside, rejected)
+        reasons = Counter(each.reason for each in rejected)
+        print(f"rejected {len(rejected)}: {told(reasons)}")
+        print(f"  each with what is wrong in {aside}")
+    else:
+        aside.unlink(missing_ok=True)
     return 0
 
 
@@ -100,12 +122,32 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _sources(arguments: argparse.Namespace) -> list[Source]:
-    from spatial_vlm_ros.training.sources import Recorded, Simulated
+    views = arguments.views or None
+    if arguments.scans:
+        from spatial_vlm_ros.training.scanned import found_scans
 
+        kind, root = arguments.scans
+        names, labels = _names(arguments.names or []), arguments.kind == "proxies"
+        return [*found_scans(kind, Path(root), names, views, labels)]
+    if arguments.names:
+        raise ValueError("--names are of scans: name their kind and folder with --scans KIND ROOT")
+    try:
+        from spatial_vlm_ros.training.sources import Recorded, Simulated
+    except ImportError as error:
+        raise without_simulation(error) from error
     if arguments.recordings:
         return [Recorded(folder) for folder in arguments.recordings]
-    views = arguments.views or None
     return [Simulated(seed, arguments.rooms, views) for seed in _seeds(arguments.simulated)]
+
+
+def _names(given: list[str]) -> list[str]:
+    """Themselves, or the lines of a file. ``ValueError``: it has none."""
+    if len(given) != 1 or not Path(given[0]).is_file():
+        return given
+    names = Path(given[0]).read_text(encoding="utf-8").split()
+    if not names:
+        raise ValueError(f"--names {given[0]} is a file without names")
+    return names
 
 
 def _seeds(text: str) -> range:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.row import Rejected
@@ -19,6 +22,16 @@ class Unusable(ValueError):
 #: What content of another form than expected raises, an infinite number where a whole one should be
 #: among it.
 WRONG = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Whatever the content of a file raises, as ``Unusable`` that names the file."""
+    try:
+        yield
+    except WRONG as error:
+        found = rejected(error, str(path))
+        raise Unusable(found.reason, f"{path}: {found.detail}") from error
 
 
 def rejected(error: Exception, source: str, content: Any = None) -> Rejected:

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from tqdm import tqdm
 
 from spatial_vlm_ros.config import EncoderConfig, MemoryConfig
+from spatial_vlm_ros.data.row import Rejected
 from spatial_vlm_ros.data.scenes import AnnotatedScene, read_scenes, write_scenes
+from spatial_vlm_ros.data.unusable import Unusable, rejected
 from spatial_vlm_ros.models.spatial_branch import SpatialSettings
 from spatial_vlm_ros.models.spatial_features import spatial_features
 from spatial_vlm_ros.proxies.opening import open_encoder
@@ -39,7 +41,7 @@ class Source(Protocol):
         ...
 
     def open(self) -> Scene:
-        """``ValueError``: it cannot be used."""
+        """``ValueError``: it cannot be used; ``Unusable``: others still can."""
         ...
 
 
@@ -107,19 +109,27 @@ class FramePlan:
         return FrameStore.create(folder, "", settings)
 
 
+class Filled(NamedTuple):
+    """How many scenes were computed, and which could not be."""
+
+    computed: int
+    rejected: list[Rejected]
+
+
 def fill(
     folder: Path, plan: Plan, sources: Sequence[Source], workers: int = 1, progress: bool = True
-) -> int:
-    """Compute the scenes that are not in the folder yet; how many those were.
+) -> Filled:
+    """Compute the scenes that are not in the folder yet.
 
     Beside the store it writes the annotations of all its scenes, ``scenes.jsonl``. ``workers``
     above 1 start processes, so a program calling this at its top level needs the usual
-    ``if __name__ == "__main__"``. ``ValueError``: the folder holds something else, or a scene
-    cannot be used.
+    ``if __name__ == "__main__"``. ``ValueError``: the folder holds something else, a scene cannot
+    be used and is not :class:`Unusable`, or none can be used.
     """
     store, path = plan.store(folder), folder / SCENES
     scenes = read_scenes(path) if path.exists() else {}
     wanted = [each for each in sources if each.name not in scenes or each.name not in store]
+    left: list[Rejected] = []
     bar = tqdm(
         total=len(sources),
         initial=len(sources) - len(wanted),
@@ -130,20 +140,29 @@ def fill(
     try:
         with bar, _computed(folder, plan, wanted, workers) as done:
             for number, scene in enumerate(done, 1):
-                scenes[scene.name] = scene
                 bar.update()
+                if isinstance(scene, Rejected):
+                    left.append(scene)
+                    continue
+                scenes[scene.name] = scene
                 if number % _WRITE_EVERY == 0:
                     write_scenes(path, scenes.values())
     finally:
         write_scenes(path, scenes.values())
-    return len(wanted)
+    if left and len(left) == len(sources):
+        first = left[0]
+        raise ValueError(
+            f"none of {len(sources)} scenes can be used; {first.source}: {first.reason}: "
+            f"{first.detail}"
+        )
+    return Filled(len(wanted) - len(left), left)
 
 
 @contextmanager
 def _computed(
     folder: Path, plan: Plan, sources: Sequence[Source], workers: int
-) -> Iterator[Iterator[AnnotatedScene]]:
-    """The annotations of scenes, each once it is in the store."""
+) -> Iterator[Iterator[AnnotatedScene | Rejected]]:
+    """The annotations of scenes, each once it is in the store, or why it is not."""
     if workers == 1 or len(sources) < 2:
         worker = _Worker(folder, plan)
         yield map(worker.compute, sources)
@@ -157,9 +176,12 @@ class _Worker:
     def __init__(self, folder: Path, plan: Plan) -> None:
         self._make, self._store = plan.maker, plan.store(folder)
 
-    def compute(self, source: Source) -> AnnotatedScene:
-        scene = source.open()
-        self._store.put(source.name, self._make(scene))
+    def compute(self, source: Source) -> AnnotatedScene | Rejected:
+        try:
+            scene = source.open()
+            self._store.put(source.name, self._make(scene))
+        except Unusable as error:
+            return rejected(error, source.name)
         return scene.annotation
 
 
@@ -172,5 +194,5 @@ def _open(folder: Path, plan: Plan) -> None:
     _worker = _Worker(folder, plan)
 
 
-def _compute(source: Source) -> AnnotatedScene:
+def _compute(source: Source) -> AnnotatedScene | Rejected:
     return _worker.compute(source)

@@ -1,6 +1,7 @@
 """What models take in of scenes, computed as mapper and reasoner compute it while a robot drives.
 
-Scenes are simulated or recorded, and have instance labels: groups are the objects' true numbers.
+Scenes are simulated, recorded or scanned, and have instance labels: groups are the objects' true
+numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.frame import Frame
 from spatial_vlm_ros.keyframes import Keyframe
 from spatial_vlm_ros.models.spatial_features import Frames, SpatialFeatures
@@ -51,10 +53,16 @@ class FrameSettings:
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene to compute: its annotation, and its frames, which have depth, labels and poses."""
+    """A scene to compute: its annotation, and its frames, which have depth, labels and poses.
+
+    T_scene_fixed: (4, 4) from the frames' fixed frame to the annotation's; None: it is the frame of
+    the first one's camera. shift: labels are objects' numbers + shift, see :class:`StoredProxies`.
+    """
 
     annotation: AnnotatedScene
     frames: Iterable[Frame]
+    T_scene_fixed: NDArray[np.float64] | None = None
+    shift: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,22 +73,22 @@ class ProxyMaker:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
     def __call__(self, scene: Scene) -> StoredProxies:
-        """Of a scene. ``ValueError``: its frames show nothing.
+        """Of a scene. ``Unusable``: its frames show nothing.
 
         Objects that the annotation leaves out have no proxies, as what the mapper has not confirmed
         has none in a reasoner's prompt.
         """
         proxies = SceneProxies(self.memory.proxies, self.encoder)
         floor = scene.annotation.floor_z
-        for frame, points in keyframes(scene.frames, self.memory):
-            groups = _groups(frame, points, self.memory, floor)
+        for frame, points in keyframes(scene, self.memory):
+            groups = true_groups(frame, points, self.memory, floor)
             proxies.offer(frame.rgb, points, groups, frame.stamp_ns)
             if view := proxies.take():
                 proxies.absorb(view, proxies.encode(view), lambda group: group)
         sequence = proxies.read().sequence
         if not len(sequence):
-            raise ValueError(f"scene {scene.annotation.name} has no image that shows anything")
-        known = {item.id for item in scene.annotation.objects}
+            raise Unusable("nothing seen", f"no image of {scene.annotation.name} shows anything")
+        known = {item.id + scene.shift for item in scene.annotation.objects}
         absent = of_other_objects(sequence.groups, known)
         there = ~torch.isin(sequence.groups, torch.tensor(absent, dtype=torch.int64))
         points_scene = sequence.points_scene[there].float()
@@ -90,6 +98,7 @@ class ProxyMaker:
             points_scene,
             sequence.groups[there],
             lowest if floor is None else floor,
+            scene.shift,
         )
 
 
@@ -105,14 +114,14 @@ class FrameMaker:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
     def __call__(self, scene: Scene) -> StoredFrames:
-        """Of a scene. ``ValueError``: it has no frames."""
-        taken = keyframes(scene.frames, self.memory)
+        """Of a scene. ``Unusable``: it has no frames."""
+        taken = keyframes(scene, self.memory)
         kept = [
             Keyframe.of(number, frame, points, (), self.memory.keyframes)
             for number, (frame, points) in enumerate(taken)
         ]
         if not kept:
-            raise ValueError(f"scene {scene.annotation.name} has no images")
+            raise Unusable("nothing seen", f"scene {scene.annotation.name} has no images")
         kept = spread(kept, self.settings.count)
         images = [as_tensor(keyframe.image()) for keyframe in kept]
         size = fit_size(images[0].shape[1], images[0].shape[2], _CELL, self.settings.pixels)
@@ -126,11 +135,11 @@ class FrameMaker:
         return StoredFrames(stacked, maps.float() if points else maps.half())
 
 
-def keyframes(frames: Iterable[Frame], memory: MemoryConfig) -> Iterator[tuple[Frame, PointMap]]:
-    """Those that a mapper would use, with their points in the frame of the first one's camera."""
+def keyframes(scene: Scene, memory: MemoryConfig) -> Iterator[tuple[Frame, PointMap]]:
+    """The frames that a mapper would use, with their points in the scene's frame."""
     gate = KeyframeGate(memory.proxies)
-    T_scene_fixed: NDArray[np.float64] | None = None
-    for frame in frames:
+    T_scene_fixed = scene.T_scene_fixed
+    for frame in scene.frames:
         if frame.T_fixed_camera is None:
             raise ValueError("a frame has no pose")
         if T_scene_fixed is None:
@@ -140,7 +149,7 @@ def keyframes(frames: Iterable[Frame], memory: MemoryConfig) -> Iterator[tuple[F
             yield frame, unproject(frame, T_scene_camera, memory.points)
 
 
-def _groups(
+def true_groups(
     frame: Frame, points: PointMap, memory: MemoryConfig, floor: float | None
 ) -> NDArray[np.int64]:
     """(h, w) the true object that each cell of the grid shows, or what it is instead."""

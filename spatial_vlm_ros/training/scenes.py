@@ -76,8 +76,9 @@ class ProxyScenes:
         if scene in self._scenes:
             return [item.id for item in self._scenes[scene].objects]
         if scene not in self._found:
-            groups = set(self._store[scene].groups.tolist())
-            self._found[scene] = sorted(group for group in groups if group > UNKNOWN)
+            stored = self._store[scene]
+            groups = set(stored.groups.tolist())
+            self._found[scene] = sorted(group - stored.shift for group in groups if group > UNKNOWN)
         return self._found[scene]
 
     def shown(self, scene: str, numbering: Numbering) -> Shown:
@@ -88,7 +89,7 @@ class ProxyScenes:
             stored.groups,
             stored.points_scene,
             stored.floor_z,
-            {item: self._identifiers[n] for item, n in numbered(numbering).items()},
+            {item + stored.shift: self._identifiers[n] for item, n in numbered(numbering).items()},
         )
         return Shown([self._placeholder] * len(stored.features), inputs)
 

@@ -29,14 +29,16 @@ class StoredProxies:
     """The proxies of a scene in the order in which they are read.
 
     features: (K, D) float16 or float32. points_scene: (K, 3) float32 metres. groups: (K,) int64,
-    an object's number in its scene, or what :mod:`spatial_vlm_ros.perception.groups` says of what
-    is no object. floor_z: the floor's height in the scene frame.
+    an object's number in its scene + ``shift``, or what :mod:`spatial_vlm_ros.perception.groups`
+    says of what is no object. floor_z: the floor's height in the scene frame. shift: 1 for scenes
+    that may count from 0, because group 0 is no object.
     """
 
     features: Tensor
     points_scene: Tensor
     groups: Tensor
     floor_z: float
+    shift: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.features)
@@ -47,7 +49,7 @@ class StoredProxies:
 
 @dataclass(frozen=True, eq=False)
 class StoredFrames:
-    """Images of a scene in the order of time, the first one's camera being the scene's origin.
+    """Images of a scene in the order of time.
 
     images: (T, 3, H, W) uint8, at the size at which the vision tower sees them. spatial: (T, H/14,
     W/14, C), what ``SpatialFeatures.maps`` gives of them; None where geometry is left out.
@@ -147,7 +149,7 @@ class SceneStore(Generic[Stored]):
         """Write a scene whole, or not at all where the program is ended."""
         parts = {field.name: getattr(stored, field.name) for field in dataclasses.fields(stored)}
         tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
-        numbers = {name: part for name, part in parts.items() if isinstance(part, float)}
+        numbers = {name: part for name, part in parts.items() if isinstance(part, (int, float))}
         with replaced(self._path(scene)) as file:
             contiguous = {name: part.cpu().contiguous() for name, part in tensors.items()}
             file.write(save(contiguous, {"scene": scene, "numbers": json.dumps(numbers)}))

@@ -17,10 +17,21 @@ from spatial_vlm_ros.data.row import Rejected, Row
 #: Items of a unit: what is done again after a build was killed.
 PIECE = 10_000
 
+Rows = Iterator[Row | Rejected]
 #: Rows of an item, which is given with where it stands: "train.json[7]", "train.jsonl:8".
 Make = Callable[[str, Any], Row | Iterable[Row]]
 #: Items from the one of this number on, at most PIECE.
 Read = Callable[[int], Iterable[tuple[str, Any]]]
+
+
+def units(
+    count: int, name: Callable[[int], str], rows: Callable[[int, int], Rows]
+) -> Iterator[Unit]:
+    """Units of ``PIECE`` of so many items: their name by the first of them, and the rows of those
+    from one up to another.
+    """
+    for start in range(0, count, PIECE):
+        yield Unit(name(start), partial(rows, start, min(start + PIECE, count)))
 
 
 def json_lines(path: Path, root: Path, make: Make) -> Iterator[Unit]:
@@ -72,13 +83,11 @@ def table(path: Path, root: Path, columns: Iterable[str], make: Make) -> Iterato
 
 
 def _units(name: str, count: int, read: Read, make: Make) -> Iterator[Unit]:
-    for start in range(0, count, PIECE):
-        yield Unit(f"{name}:{start}", partial(_rows, read, start, make))
+    def rows(start: int, stop: int) -> Rows:
+        for source, item in read(start):
+            yield from converted([(source, item)], partial(make, source))
 
-
-def _rows(read: Read, start: int, make: Make) -> Iterator[Row | Rejected]:
-    for source, item in read(start):
-        yield from converted([(source, item)], partial(make, source))
+    return units(count, lambda start: f"{name}:{start}", rows)
 
 
 def _parsed(line: str) -> Any:

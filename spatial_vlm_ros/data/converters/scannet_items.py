@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.data.building import Unit
+from spatial_vlm_ros.data.converters import pieces
 from spatial_vlm_ros.data.converters.converter import Scenes, converted, read_json
-from spatial_vlm_ros.data.converters.pieces import PIECE
-from spatial_vlm_ros.data.row import Rejected, Row
+from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
 from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.names import label_words
@@ -70,10 +70,15 @@ def _list(name: str, content: Any) -> list[Any]:
 def units_of(
     converter: str, split: str, file: str, items: Sequence[Any], make: Make
 ) -> Iterator[Unit]:
-    """Units of ``PIECE`` items, each item known by ``file`` and its index there."""
-    for start in range(0, len(items), PIECE):
-        name = f"{converter}-{split}-{start // PIECE:04d}"
-        yield Unit(name, partial(_rows, file, start, items[start : start + PIECE], make))
+    """Units of ``pieces.PIECE`` items, each item known by ``file`` and its index there."""
+
+    def name(start: int) -> str:
+        return f"{converter}-{split}-{start // pieces.PIECE:04d}"
+
+    def rows(start: int, stop: int) -> pieces.Rows:
+        return converted(((f"{file}[{n}]", items[n]) for n in range(start, stop)), make)
+
+    return pieces.units(len(items), name, rows)
 
 
 def units_of_lists(
@@ -87,10 +92,6 @@ def units_of_lists(
     for split, path in split_files(root, converter, layout, names).items():
         items = read_list(path, converter, layout)
         yield from units_of(converter, split, path.name, items, partial(row, split))
-
-
-def _rows(file: str, start: int, items: Sequence[Any], make: Make) -> Iterator[Row | Rejected]:
-    return converted(((f"{file}[{n}]", item) for n, item in enumerate(items, start)), make)
 
 
 def scene_of(name: str, scenes: Scenes) -> AnnotatedScene:

@@ -28,7 +28,7 @@ from spatial_vlm_ros.data.readers.ply import read_vertices
 from spatial_vlm_ros.data.readers.reader import Reader, Scenes, found_in, scenes_of
 from spatial_vlm_ros.data.readers.sens import read_cameras
 from spatial_vlm_ros.data.row import Rejected
-from spatial_vlm_ros.data.unusable import Unusable
+from spatial_vlm_ros.data.unusable import Unusable, naming
 from spatial_vlm_ros.language.names import label_words
 from spatial_vlm_ros.scene.nine_dof import OrientedBox
 
@@ -44,19 +44,25 @@ scans/<scene>/pose/<frame>.txt, or scans/<scene>/<scene>.sens
 scans/<scene>/color/<frame>.jpg (optional)"""
 
 
+def annotation_files(root: Path) -> list[Path]:
+    """Of every scan: its aggregation file. ``ValueError``: there is none."""
+    return found_in(root, "scans/*/*[0-9].aggregation.json", "scannet", LAYOUT)
+
+
 def read(root: Path) -> Scenes:
     """Every scan with an aggregation."""
-    found = found_in(root, "scans/*/*[0-9].aggregation.json", "scannet", LAYOUT)
-    return scenes_of(found, lambda path: _scene(root, path.parent))
+    return scenes_of(annotation_files(root), lambda path: read_one(root, path))
 
 
-def _scene(root: Path, folder: Path) -> Scenes:
+def read_one(root: Path, annotation: Path) -> Scenes:
+    """The scan of an aggregation file, and what of it makes no object."""
+    folder = annotation.parent
     name = folder.name
-    about = _about(folder / f"{name}.txt")
-    T_aligned_scan = np.reshape(about.get("axisAlignment", np.eye(4)), (4, 4))
+    about = read_about(folder)
+    T_aligned_scan = alignment(about)
     points = read_vertices(folder / f"{name}_vh_clean_2.ply")
     points = points @ T_aligned_scan[:3, :3].T + T_aligned_scan[:3, 3]
-    segments = _json(folder / f"{name}_vh_clean_2.0.010000.segs.json")["segIndices"]
+    segments = _json(folder / f"{name}_vh_clean_2.0.010000.segs.json", "segIndices")
     if len(segments) != len(points):
         raise Unusable(
             "segments do not fit the mesh", f"{len(segments)} indices, {len(points)} vertices"
@@ -79,7 +85,7 @@ def _objects(
     path: Path, segments: NDArray[np.int64], points: Array
 ) -> Iterator[tuple[WorldObject, Array] | Rejected]:
     """Each object with its vertices; rejected where it has none."""
-    for group in _json(path)["segGroups"]:
+    for group in _json(path, "segGroups"):
         own = points[np.isin(segments, group["segments"])]
         if len(own) == 0:
             yield Rejected(
@@ -100,11 +106,11 @@ def _cameras(
         with np.errstate(invalid="ignore"):
             return replace(found, T_world_cameras=T_aligned_scan @ found.T_world_cameras).kept()
     files = sorted((folder / "pose").glob("*.txt"), key=lambda path: int(path.stem))
-    start = next((n for n, path in enumerate(files) if is_pose(_pose(path))), len(files))
+    start = next((n for n, path in enumerate(files) if is_pose(read_pose(path))), len(files))
     files = [files[start + index] for index in evenly(len(files) - start)] if files[start:] else []
     images = [folder / "color" / f"{path.stem}.jpg" for path in files]
     names = tuple(str(path.relative_to(root)) if path.exists() else "" for path in images)
-    poses = np.array([_pose(path) for path in files]).reshape(-1, 4, 4)
+    poses = np.array([read_pose(path) for path in files]).reshape(-1, 4, 4)
     wanted = ("fx_color", "fy_color", "mx_color", "my_color", "colorWidth", "colorHeight")
     lens = None
     if all(key in about for key in wanted):
@@ -114,15 +120,29 @@ def _cameras(
         return Cameras(T_aligned_scan @ poses, names, lens).kept()
 
 
-def _pose(path: Path) -> Array:
-    values = [float(word) for word in path.read_text().split()]
-    return np.array(values).reshape(4, 4) if len(values) == 16 else np.full((4, 4), np.nan)
+def alignment(about: Mapping[str, Array]) -> Array:
+    """(4, 4) T_aligned_scan of what ``<scene>.txt`` says. ``Unusable``: that is none."""
+    numbers = about.get("axisAlignment", np.eye(4))
+    if numbers.size != 16 or not np.isfinite(numbers).all():
+        raise Unusable("no alignment", "axisAlignment of <scene>.txt is no matrix of 4 x 4 numbers")
+    return np.reshape(numbers, (4, 4))
 
 
-def _about(path: Path) -> dict[str, Array]:
+def read_pose(path: Path) -> Array:
+    """(4, 4) as written, NaN where it is something else."""
+    try:
+        return np.array(path.read_text().split(), float).reshape(4, 4)
+    except ValueError:
+        return np.full((4, 4), np.nan)
+
+
+def read_about(folder: Path) -> dict[str, Array]:
     """The numbers of ``<scene>.txt``, lines like "fx_color = 1170.19"; other lines are left out."""
     found = {}
-    for line in path.read_text().splitlines():
+    path = folder / f"{folder.name}.txt"
+    with naming(path):
+        lines = path.read_text().splitlines()
+    for line in lines:
         key, _, value = line.partition(" = ")
         try:
             found[key.strip()] = np.array([float(word) for word in value.split()])
@@ -131,9 +151,9 @@ def _about(path: Path) -> dict[str, Array]:
     return {key: numbers for key, numbers in found.items() if len(numbers)}
 
 
-def _json(path: Path) -> dict[str, Any]:
-    with path.open(encoding="utf-8") as file:
-        content: dict[str, Any] = json.load(file)
+def _json(path: Path, key: str) -> list[Any]:
+    with naming(path), path.open(encoding="utf-8") as file:
+        content: list[Any] = json.load(file)[key]
     return content
 
 
