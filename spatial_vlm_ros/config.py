@@ -145,12 +145,16 @@ class ProxyConfig:
 
     budget: int = setting(700, "Proxies of the whole scene", low=1)
     minimum: int = setting(1, "Proxies that each group gets before its share counts", low=0)
-    grouping: bool = setting(True, "Off: all patches are one group (Table 4)")
+    grouping: bool = setting(
+        True,
+        "Off: all patches are one group (Table 4); only where all images are clustered at once: "
+        "the mapper's memory always goes by groups",
+    )
     lloyd: int = setting(2, "Steps of k-means after the farthest-point seeds", low=0, high=20)
     neighbours: float = setting(
         0.0,
         "If not 0, each seed takes this multiple of patches / proxies nearest ones, as PointGPT "
-        "does, instead of each patch its nearest seed",
+        "does, instead of each patch its nearest seed; only where all images are clustered at once",
         low=0.0,
         high=10.0,
     )
