@@ -22,7 +22,7 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 from spatial_vlm_ros import presets
 from spatial_vlm_ros.nodes.dds import profile_environment
-from spatial_vlm_ros.reasoners.config import NAMES
+from spatial_vlm_ros.reasoners.config import NAMES, encoder_for
 
 SHARE = Path(__file__).resolve().parents[1]
 # input of the mapper -> what follows the camera's namespace, as realsense2_camera names it
@@ -66,7 +66,12 @@ def generate_launch_description() -> LaunchDescription:
                 "that of reasoner:=proxy3d, else descriptors",
             ),
             argument("reasoner", "geometric", "who answers questions", list(NAMES)),
-            argument("checkpoint", "", "the reasoner's model: a folder, or fetched from the hub"),
+            argument(
+                "checkpoint",
+                "",
+                "the reasoner's model: a folder, fetched from the hub, or one that ships; empty: "
+                "the small one for reasoner:=proxy3d or ssr, where it ships",
+            ),
             argument("device", "auto", "where the reasoner's model runs: auto, cpu, cuda, ..."),
             argument("params_file", "", "YAML for /**/mapper and /**/reasoner, over the preset"),
             argument("namespace", "", "namespace of both nodes"),
@@ -91,6 +96,7 @@ def start(context: LaunchContext) -> list:
     times = {"use_sim_time": bool(given["rosbag"])}
     extra = [str(Path(given["params_file"]).expanduser())] if given["params_file"] else []
     names = ("fixed_frame", "image_transport", "depth_transport")
+    encoder = given["encoder"] or encoder_for(given["reasoner"], given["checkpoint"])
     mapper = Node(
         package="spatial_vlm_ros",
         executable="mapper",
@@ -99,7 +105,7 @@ def start(context: LaunchContext) -> list:
         parameters=[
             str(presets.preset_file(given["preset"])),
             {name: given[name] for name in names},
-            {"encoder.checkpoint": encoder_of(given)},
+            {"encoder.checkpoint": encoder},
             times,
             *extra,
         ],
@@ -128,12 +134,6 @@ def start(context: LaunchContext) -> list:
     played = [play(given["rosbag"])] if given["rosbag"] else []
     heard = ", ".join(topics[name] for name in ("image", "depth", "camera_info"))
     return [*profile, LogInfo(msg=f"mapper listens to {heard}"), mapper, reasoner, *shown, *played]
-
-
-def encoder_of(given: dict[str, str]) -> str:
-    """Proxy3D reads features of its own vision tower, so that is what the mapper has to use."""
-    own = given["checkpoint"] if given["reasoner"] == "proxy3d" else ""
-    return given["encoder"] or own or "descriptors"
 
 
 def play(bag: str) -> ExecuteProcess | Node:

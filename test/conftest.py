@@ -22,3 +22,22 @@ def rig(tmp_path):
     with Rig(tmp_path) as made:
         yield made
         made.end_all()
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory):
+    """A folder of untrained checkpoints with the names of those that ship."""
+    from small_shipped import ship  # needs torch
+
+    folder = tmp_path_factory.mktemp("weights")
+    ship(folder)
+    return folder
+
+
+@pytest.fixture
+def small_ship(small_weights, monkeypatch):
+    """They are what ships."""
+    from spatial_vlm_ros import shipped
+
+    monkeypatch.setattr(shipped, "FOLDER", small_weights)
+    return small_weights

@@ -189,6 +189,25 @@ def test_ask_proxy3d_about_proxies_of_its_own_encoder(
     assert capsys.readouterr().err.strip().endswith("(proxy3d)")
 
 
+@pytest.mark.parametrize("reasoner", ["ssr", "proxy3d"])
+def test_ask_without_a_checkpoint_asks_the_model_that_ships(
+    recording: Path, tmp_path: Path, small_ship: Path, reasoner: str, capsys
+) -> None:
+    command = ["run", str(recording / "bag"), "--output", str(tmp_path), "--frames", "8"]
+    assert main([*command, "--encoder", "proxy3d-small"]) == 0
+    question = ["ask", "How many chairs are there?", "--scene", str(tmp_path)]
+    assert main([*question, "--reasoner", reasoner]) in (0, 1)
+    assert capsys.readouterr().err.strip().endswith(f"({reasoner})")
+
+
+def test_ask_proxy3d_about_a_scene_of_descriptors_says_how_to_map_it(
+    scene: Path, small_ship: Path, capsys
+) -> None:
+    question = ["ask", "How many chairs are there?", "--scene", str(scene)]
+    assert main([*question, "--reasoner", "proxy3d"]) in (0, 1)
+    assert "(spatial-vlm run: --encoder proxy3d-small)" in capsys.readouterr().err
+
+
 def test_ask_answers_without_the_model_and_says_so_once(scene: Path, capsys) -> None:
     question = ["ask", "How many chairs are there?", "--scene", str(scene)]
     assert main([*question, "--reasoner", "chat", "--checkpoint", "acme/none"]) in (0, 1)

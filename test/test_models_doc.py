@@ -13,6 +13,7 @@ import pytest
 from small_hub import HubModel, SmallHub
 from small_vlm import save_small_vlm
 
+from spatial_vlm_ros import shipped
 from spatial_vlm_ros.reasoners.opening import NAMES
 from spatial_vlm_ros.serving.catalogue import CATALOGUE
 
@@ -35,7 +36,7 @@ def test_commands_without_ros_work(tmp_path: Path) -> None:
     save_small_vlm(tmp_path / "small")
     typed = [words for words in COMMANDS if words[0] == "spatial-vlm" and "--ros" not in words]
     names = {word for words in typed for word in words if word.startswith("Qwen/")}
-    assert len(typed) == 7 and names
+    assert len(typed) >= 7 and names
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache")}
     with SmallHub() as hub:
         hub.models |= {name: HubModel(tmp_path / "small") for name in names}
@@ -79,6 +80,18 @@ def test_checkpoints_are_those_of_the_catalogue() -> None:
         ]
         for known in CATALOGUE
     ]
+
+
+def test_small_models_are_those_that_ship() -> None:
+    (section,) = re.findall(
+        r"^## Small models that ship\n(.*?)^## ", PAGE, re.DOTALL | re.MULTILINE
+    )
+    listed = re.findall(r"^- `([\w-]+)`: ", section, re.MULTILINE)
+    assert listed == shipped.names(), "docs/models.md: list what ships, as '- `name`: what it is'"
+    assert ("\nNone ships yet.\n" in section) == (not listed), "docs/models.md: whether any ships"
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        told = set(re.findall(r"\b(?:proxy3d|ssr)-small(?:-2d)?\b", path.read_text()))
+        assert told <= set(listed), f"{path.name} tells of models that do not ship"
 
 
 def test_every_reasoner_is_described() -> None:

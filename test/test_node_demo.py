@@ -12,10 +12,19 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("embreex")
 
+from spatial_vlm_ros import shipped
 from spatial_vlm_ros.demo import __main__ as demo
 from spatial_vlm_ros.demo import session
 from spatial_vlm_ros.demo.processes import ProcessFailed
-from spatial_vlm_ros.demo.verdict import judge_all, proxies_record, referring_record, true_text
+from spatial_vlm_ros.demo.verdict import (
+    judge_all,
+    model_record,
+    print_model,
+    print_verdicts,
+    proxies_record,
+    referring_record,
+    true_text,
+)
 from spatial_vlm_ros.evaluation import score_boxes
 from spatial_vlm_ros.simulation.record import simulate
 from spatial_vlm_ros.simulation.truth import TrueQuestion, load_truth
@@ -61,7 +70,7 @@ def test_maps_asks_and_judges(recording: Path, tmp_path: Path) -> None:
         "labels_mapper.log", "labels_reasoner.log", "labels_player.log"
     }  # fmt: skip
     assert int(outcome.diagnostics["frames used"]) >= 10
-    refused, wrong = judge_all(questions, outcome, truth)
+    refused, wrong = judge_all(questions, outcome.answers, outcome.scene, truth)
     assert refused.right
     assert "submarine" in refused.answer
     assert not wrong.right
@@ -79,10 +88,49 @@ def test_maps_asks_and_judges(recording: Path, tmp_path: Path) -> None:
     assert proxies["well placed"] > 0.9
 
 
+@pytest.mark.parametrize("reasoner", ["proxy3d", "ssr"])
+def test_a_model_answers_beside_geometry(
+    recording: Path, tmp_path: Path, small_weights: Path, reasoner: str, capsys
+) -> None:
+    truth = load_truth(recording / "truth.json")
+    before = children()
+    model = session.Model(reasoner, str(small_weights / f"{reasoner}-small"))
+    questions = (TrueQuestion("How many chairs are there?", "count", 1.0),)
+    asked = [question.question for question in questions]
+    outcome = session.map_and_ask(recording, "labels", asked, tmp_path, os.environ, model)
+    assert children() == before
+    small = "proxy3d-small" if reasoner == "proxy3d" else "descriptors"
+    assert outcome.proxies.encoder.startswith(small)
+    assert [answer.reasoner for answer in outcome.answers.results] == ["geometric"]
+    assert [answer.reasoner for answer in outcome.beside.results] == [reasoner]
+    beside = judge_all(questions, outcome.beside, outcome.scene, truth)
+    record = model_record(reasoner, beside, outcome)
+    assert record["problems"] == []
+    print_verdicts(judge_all(questions, outcome.answers, outcome.scene, truth), beside)
+    print_model(record)
+    printed = capsys.readouterr().out
+    assert f"{reasoner}: {beside[0].answer}  (" in printed
+    assert f"{record['right']} of them right by the small model {reasoner}" in printed
+
+
+def test_a_model_that_does_not_open_is_told(recording: Path, tmp_path: Path) -> None:
+    model = session.Model("ssr", str(tmp_path / "none"))
+    asked = "How many chairs are there?"
+    outcome = session.map_and_ask(recording, "labels", [asked], tmp_path, os.environ, model)
+    beside = judge_all(
+        (TrueQuestion(asked, "count", 1.0),),
+        outcome.beside,
+        outcome.scene,
+        load_truth(recording / "truth.json"),
+    )
+    (problem,) = model_record("ssr", beside, outcome)["problems"]
+    assert "there is no folder" in problem
+
+
 def test_a_dead_mapper_is_told_with_its_log(recording: Path, tmp_path: Path, monkeypatch) -> None:
     before = children()
     dying = [sys.executable, "-c", "print('out of luck'); raise SystemExit(7)"]
-    monkeypatch.setattr(session, "mapper_command", lambda instances: dying)
+    monkeypatch.setattr(session, "mapper_command", lambda instances, model: dying)
     with pytest.raises(ProcessFailed, match=r"(?s)mapper ended with status 7.*out of luck"):
         session.map_and_ask(recording, "labels", [], tmp_path, os.environ)
     assert children() == before
@@ -100,8 +148,36 @@ def test_the_truth_is_told_to_the_reader(recording: Path) -> None:
     assert true_text(ambiguous, truth) == "ambiguous"
 
 
+@pytest.mark.parametrize("ships", [[], ["proxy3d"], ["proxy3d", "ssr"]])
+def test_models_that_ship_are_asked_beside_geometry(
+    tmp_path: Path, monkeypatch, capsys, ships: list[str]
+) -> None:
+    for name in ships:
+        (tmp_path / f"{name}-small").mkdir()
+        (tmp_path / f"{name}-small" / "config.json").write_text("{}")
+    asked: list[session.Model | None] = []
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    monkeypatch.setattr(demo, "run", lambda folder, model: asked.append(model) or [])
+    monkeypatch.setattr(demo, "end_on_sigterm", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["demo"])
+    assert demo.main() == 0
+    assert asked == [session.Model(ships[0]) if ships else None]
+    for name in ("proxy3d", "ssr"):
+        monkeypatch.setattr(sys, "argv", ["demo", "--reasoner", name])
+        if name in ships:
+            assert demo.main() == 0
+            assert asked[-1] == session.Model(name)
+        else:
+            with pytest.raises(SystemExit):
+                demo.main()
+            assert f"invalid choice: '{name}'" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["demo", "--reasoner", "geometric"])
+    assert demo.main() == 0
+    assert asked[-1] is None
+
+
 def test_failure_ends_the_demo_with_status_2(tmp_path: Path, monkeypatch, capsys) -> None:
-    def fail(folder: Path) -> list[str]:
+    def fail(folder: Path, model: session.Model | None) -> list[str]:
         raise ProcessFailed("mapper ended with status 7")
 
     monkeypatch.setattr(demo, "run", fail)
@@ -115,7 +191,7 @@ def test_failure_ends_the_demo_with_status_2(tmp_path: Path, monkeypatch, capsys
 def test_last_line_and_status_say_how_it_went(
     tmp_path: Path, monkeypatch, capsys, shortfalls, status
 ) -> None:
-    monkeypatch.setattr(demo, "run", lambda folder: shortfalls)
+    monkeypatch.setattr(demo, "run", lambda folder, model: shortfalls)
     monkeypatch.setattr(demo, "end_on_sigterm", lambda: None)
     monkeypatch.setattr(sys, "argv", ["demo", "--folder", str(tmp_path)])
     assert demo.main() == status

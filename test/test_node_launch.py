@@ -110,6 +110,16 @@ def test_the_reasoner_gets_its_model_and_the_mapper_the_encoder_that_fits():
     assert given["mapper"]["encoder.checkpoint"] == "descriptors"
 
 
+def test_without_a_checkpoint_both_get_the_model_that_ships(small_ship):
+    given = parameters_of(reasoner="proxy3d")
+    assert given["mapper"]["encoder.checkpoint"] == "proxy3d-small"
+    assert given["reasoner"]["model.checkpoint"] == ""  # opens the same
+    given = parameters_of(reasoner="proxy3d", encoder="none")
+    assert given["mapper"]["encoder.checkpoint"] == "none"
+    given = parameters_of(reasoner="ssr")
+    assert given["mapper"]["encoder.checkpoint"] == "descriptors"
+
+
 @pytest.mark.parametrize(
     ("camera", "namespace", "image"),
     [

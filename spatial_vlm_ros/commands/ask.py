@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatial_vlm_ros import shipped
 from spatial_vlm_ros.commands import without_ros
 from spatial_vlm_ros.reasoners.config import NAMES, AnsweringConfig, ModelConfig
 from spatial_vlm_ros.settings import DTYPES
@@ -41,7 +42,8 @@ def add(commands: Any) -> None:
     who.add_argument(
         "--checkpoint",
         metavar="MODEL",
-        help="its folder, or its name on the hub once fetch-models has fetched it",
+        help="its folder, its name on the hub once fetch-models has fetched it, or one that ships "
+        "(default: the small one for proxy3d or ssr, where it ships)",
     )
     who.add_argument("--device", help="auto: the GPU if there is one; or cpu, cuda (default auto)")
     who.add_argument(
@@ -66,7 +68,7 @@ def ask_question(arguments: argparse.Namespace) -> int:
             )
         return _ask_node(arguments.question, arguments.node)
     model = arguments.reasoner not in (None, _GEOMETRIC)
-    if model and not arguments.checkpoint:
+    if model and not (arguments.checkpoint or shipped.default(arguments.reasoner)):
         raise ValueError(f"--reasoner {arguments.reasoner} needs --checkpoint")
     if not model and given and given != ["reasoner"]:
         raise ValueError("a checkpoint and its options are for --reasoner proxy3d, ssr or chat")

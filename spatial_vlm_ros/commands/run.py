@@ -37,8 +37,8 @@ def add(commands: Any) -> None:
     )
     run.add_argument(
         "--encoder",
-        help="features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint "
-        "(default descriptors)",
+        help="features of the proxies: descriptors, none, or a Qwen2.5-VL checkpoint; for ask "
+        "--reasoner proxy3d that of the reasoner (default descriptors)",
     )
     topics = run.add_argument_group("topics of a bag, where their names and types leave a doubt")
     for name in _TOPICS:

@@ -2,8 +2,9 @@
 
 Simulates the recording (kept under the folder), starts mapper and reasoner as processes of their
 own, plays the bag through DDS, asks the questions, judges the answers and the boxes, and writes
-report.json, scene.png, proxies.png and overlay.png. The exit status is 0 when all is as good as
-promised.
+report.json, scene.png, proxies.png and overlay.png. Where a small model ships, it answers the same
+questions beside geometry; its answers are judged and printed, but only that it gives them all is
+promised. The exit status is 0 when all is as good as promised.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatial_vlm_ros import shipped
 from spatial_vlm_ros.demo.processes import ProcessFailed, end_on_sigterm
-from spatial_vlm_ros.demo.session import Outcome, map_and_ask
+from spatial_vlm_ros.demo.session import Model, Outcome, map_and_ask
 from spatial_vlm_ros.demo.verdict import (
     boxes_record,
     judge_all,
+    model_record,
     performance_record,
     print_boxes,
+    print_model,
     print_performance,
     print_proxies,
     print_verdicts,
@@ -41,6 +45,7 @@ from spatial_vlm_ros.simulation.truth import Truth, load_questions, load_truth
 from spatial_vlm_ros.sources import open_source
 
 SEED, ROOMS = 0, 2
+MODELS = ("proxy3d", "ssr")  # for which checkpoints may ship
 QUESTIONS, RIGHT = 24, 22  # asked at least, and how many of 24 must be right
 PROXIES, WELL_PLACED = 700, 0.95  # in the scene, and those of objects in a true box of the name
 PHRASES = 30  # for one of several objects, generated from the scene: all must be understood
@@ -54,11 +59,19 @@ def main() -> int:
     """Exit status: 0 good, 1 not as good as promised, 2 something failed to run."""
     parser = argparse.ArgumentParser(prog="python -m spatial_vlm_ros.demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/demo"))
+    ship = [name for name in MODELS if shipped.default(name)]
+    parser.add_argument(
+        "--reasoner",
+        choices=(*ship, "geometric"),
+        default=[*ship, "geometric"][0],
+        help="a model that ships, beside geometry; geometric: none (default %(default)s)",
+    )
     arguments = parser.parse_args()
+    model = Model(arguments.reasoner) if arguments.reasoner in ship else None
     end_on_sigterm()
     prepare_environment()
     try:
-        shortfalls = run(arguments.folder)
+        shortfalls = run(arguments.folder, model)
     except (ProcessFailed, OSError) as error:
         print(f"demo: FAILED: {error}")
         return 2
@@ -80,7 +93,7 @@ def prepare_environment() -> None:
     os.environ |= profile_environment()
 
 
-def run(folder: Path) -> list[str]:
+def run(folder: Path, model: Model | None) -> list[str]:
     """Run everything, print and write it; returns what falls short of the promises."""
     recording = folder / "recording"
     try:
@@ -88,22 +101,29 @@ def run(folder: Path) -> list[str]:
     except FileExistsError:  # left by another version of this program
         simulate(recording, seed=SEED, rooms=ROOMS, overwrite=True)
     truth = load_truth(recording / "truth.json")
-    labelled, shortfalls = _with_labels(folder, recording, truth)
+    labelled, shortfalls = _with_labels(folder, recording, truth, model)
     geometric, more = _from_depth_alone(folder, recording, truth)
     report = {"labels": labelled, "geometric": geometric, "shortfalls": shortfalls + more}
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     return shortfalls + more
 
 
-def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str, Any], list[str]]:
+def _with_labels(
+    folder: Path, recording: Path, truth: Truth, model: Model | None
+) -> tuple[dict[str, Any], list[str]]:
     """Map with the simulator's label image and ask everything."""
     questions = load_questions(recording / "questions.json")
-    outcome = map_and_ask(recording, "labels", [q.question for q in questions], folder, os.environ)
-    verdicts = judge_all(questions, outcome, truth)
+    asked = [q.question for q in questions]
+    outcome = map_and_ask(recording, "labels", asked, folder, os.environ, model)
+    verdicts = judge_all(questions, outcome.answers, outcome.scene, truth)
     scores = score_boxes(outcome.scene.present(), truth.objects)
-    print_verdicts(verdicts)
+    beside = judge_all(questions, outcome.beside, outcome.scene, truth) if model else ()
+    print_verdicts(verdicts, beside)
     right = sum(v.right for v in verdicts)
     print(f"{right} of {len(verdicts)} questions right")
+    model_told = model_record(model.reasoner, beside, outcome) if model else {}
+    if model_told:
+        print_model(model_told)
     print_boxes("boxes, with labels", scores)
     proxies = proxies_record(outcome, truth)
     print_proxies(proxies)
@@ -124,6 +144,9 @@ def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str,
         shortfalls.append(
             f"{right} of {len(verdicts)} answers right, {RIGHT} of {QUESTIONS} promised"
         )
+    if model_told and model_told["problems"]:
+        problem = model_told["problems"][0]
+        shortfalls.append(f"{model_told['reasoner']} did not answer all questions: {problem}")
     if scores.recall[0.5] < RECALL:
         shortfalls.append(f"recall at IoU 0.5 is {scores.recall[0.5]:.1%}, {RECALL:.0%} promised")
     if proxies["proxies"] != PROXIES or proxies["well placed"] < WELL_PLACED:
@@ -139,6 +162,7 @@ def _with_labels(folder: Path, recording: Path, truth: Truth) -> tuple[dict[str,
     record = {
         "questions": [vars(v) for v in verdicts],
         "right": right,
+        "beside": model_told,
         "boxes": boxes_record(scores),
         "proxies": proxies,
         "referring": referring,

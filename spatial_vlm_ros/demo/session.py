@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -17,6 +18,7 @@ from spatial_vlm_ros.demo.processes import Processes
 from spatial_vlm_ros.nodes import interfaces as ros
 from spatial_vlm_ros.nodes.ask_client import AskClient
 from spatial_vlm_ros.nodes.conversions import graph_from
+from spatial_vlm_ros.reasoners.config import encoder_for
 from spatial_vlm_ros.referring import ReferringExpression, referring_expressions
 from spatial_vlm_ros.ros_image import stamp_ns
 from spatial_vlm_ros.scene.graph import SceneGraph
@@ -30,20 +32,39 @@ INPUTS = {
     "label_info": bag.LABEL_INFO,
 }
 START_S, SETTLE_S = 30.0, 3.0
+#: Of a model: how long it may take to open, and to get what it looks at; its longest answer.
+OPEN_S, ARRIVE_S, MODEL_TOKENS = 60.0, 10.0, 96
+
+
+@dataclass(frozen=True)
+class Model:
+    """Who answers beside geometry: a reasoner's name, and its checkpoint, "" for what ships."""
+
+    reasoner: str
+    checkpoint: str = ""
+
+
+@dataclass
+class Answers:
+    """Of one reasoner, in the order of the questions, and how long each took."""
+
+    results: list[ros.Ask.Result] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
 
 
 @dataclass
 class Outcome:
     """What a session gave: last scene and proxies, the mapper's counts and latencies, answers.
 
-    ``referred``: phrases generated from the scene, and the ids the mapper found for them.
+    ``beside``: of the model beside geometry. ``referred``: phrases generated from the scene, and
+    the ids the mapper found for them.
     """
 
     scene: SceneGraph
     proxies: ros.ProxySequence
     diagnostics: dict[str, str]
-    answers: list[ros.Ask.Result] = field(default_factory=list)
-    answer_ms: list[float] = field(default_factory=list)
+    answers: Answers
+    beside: Answers = field(default_factory=Answers)
     referred: list[tuple[ReferringExpression, tuple[int, ...]]] = field(default_factory=list)
 
 
@@ -53,27 +74,47 @@ def map_and_ask(
     questions: Sequence[str],
     logs: Path,
     environ: Mapping[str, str],
+    model: Model | None = None,
 ) -> Outcome:
-    """Start mapper and reasoner, play ``recording``/bag once, then ask. Everything is ended after.
+    """Start mapper and reasoner, play ``recording``/bag once, then ask geometry, then the model.
+    Everything is ended after.
 
     ``ProcessFailed`` or ``TimeoutError`` says which part failed, with the end of its log.
     """
     with Processes(logs, environ, prefix=f"{instances}_") as children:
-        children.start("mapper", mapper_command(instances))
+        children.start("mapper", mapper_command(instances, model))
         children.start("reasoner", reasoner_command())
         with AskClient() as client:
-            return _Session(client, children).run(recording / "bag", questions)
+            outcome = _Session(client, children).run(recording / "bag", questions)
+        if model is not None and questions:
+            children.start(model.reasoner, model_command(model))
+            with AskClient(f"/{model.reasoner}") as client:
+                outcome.beside = _ask_model(client, children, model.reasoner, questions)
+        return outcome
 
 
-def mapper_command(instances: str) -> list[str]:
-    """How the demo starts the mapper."""
+def mapper_command(instances: str, model: Model | None = None) -> list[str]:
+    """How the demo starts the mapper, for proxies that the model reads."""
     remaps = [f"{name}:={topic}" for name, topic in INPUTS.items()]
-    return _node("mapper", remaps, {"instances": instances, "use_sim_time": "true"})
+    given = {"instances": instances, "use_sim_time": "true"}
+    if model is not None:
+        given["encoder.checkpoint"] = encoder_for(model.reasoner, model.checkpoint)
+    return _node("mapper", remaps, given)
 
 
 def reasoner_command() -> list[str]:
     """How the demo starts the reasoner."""
     return _node("reasoner", ["scene_graph:=/mapper/scene_graph"], {"use_sim_time": "true"})
+
+
+def model_command(model: Model) -> list[str]:
+    """How the demo starts another reasoner, which asks a model; no clock runs any more then."""
+    topics = ("scene_graph", "proxies", "keyframes")
+    remaps = [f"__node:={model.reasoner}", *(f"{name}:=/mapper/{name}" for name in topics)]
+    given = {"reasoner": model.reasoner, "answering.max_tokens": str(MODEL_TOKENS)}
+    if model.checkpoint:
+        given["model.checkpoint"] = model.checkpoint
+    return _node("reasoner", remaps, given)
 
 
 def player_command(recording_bag: Path) -> list[str]:
@@ -88,6 +129,28 @@ def _node(name: str, remaps: Sequence[str], parameters: Mapping[str, str]) -> li
     for key, value in parameters.items():
         command += ["-p", f"{key}:={value}"]
     return command
+
+
+def _ask_all(client: AskClient, questions: Sequence[str], check: Callable[[], None]) -> Answers:
+    answers = Answers()
+    for question in questions:
+        start = time.perf_counter()
+        answers.results.append(client.ask(question))
+        answers.ms.append(1e3 * (time.perf_counter() - start))
+        check()
+    return answers
+
+
+def _ask_model(
+    client: AskClient, children: Processes, name: str, questions: Sequence[str]
+) -> Answers:
+    """Its answers once it has all that it looks at; if it never has, those given instead."""
+    client.wait_for_reasoner(OPEN_S)
+    client.spin_for(1.0)  # it must have found this client too, or its replies get lost
+    deadline = time.monotonic() + ARRIVE_S
+    while client.ask(questions[0]).reasoner != name and time.monotonic() < deadline:
+        client.spin_for(0.2)
+    return _ask_all(client, questions, partial(children.check, "mapper", name))
 
 
 class _Session:
@@ -114,12 +177,10 @@ class _Session:
             raise TimeoutError(
                 f"the mapper published no {missing}\n{self._children.tail('mapper')}"
             )
-        outcome = Outcome(graph_from(self._scene), self._proxies, self._diagnostics)
-        for question in questions:
-            start = time.perf_counter()
-            outcome.answers.append(self._client.ask(question))
-            outcome.answer_ms.append(1e3 * (time.perf_counter() - start))
-            self._children.check("mapper", "reasoner")
+        scene = graph_from(self._scene)
+        check = partial(self._children.check, "mapper", "reasoner")
+        answers = _ask_all(self._client, questions, check)
+        outcome = Outcome(scene, self._proxies, self._diagnostics, answers)
         for expression in referring_expressions(outcome.scene):
             outcome.referred.append((expression, self._find(expression.text)))
         return outcome

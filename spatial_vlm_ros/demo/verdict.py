@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
-from spatial_vlm_ros.demo.session import Outcome
+from spatial_vlm_ros.demo.session import Answers, Outcome
 from spatial_vlm_ros.evaluation import BoxScores
 from spatial_vlm_ros.judge import judge
 from spatial_vlm_ros.nodes.conversions import box_from
 from spatial_vlm_ros.nodes.image_conversions import proxy_places
 from spatial_vlm_ros.nodes.interfaces import Ask
 from spatial_vlm_ros.reasoning.answer import Answer, GoalPose
+from spatial_vlm_ros.scene.graph import SceneGraph
 from spatial_vlm_ros.simulation.truth import TrueQuestion, Truth
 
 _PROXY_MARGIN = 0.05  # metres
@@ -23,7 +25,7 @@ _PROXY_MARGIN = 0.05  # metres
 
 @dataclass(frozen=True)
 class Verdict:
-    """One question, its answer, the truth, and whether they agree."""
+    """One question, its answer and whose it is, the truth, and whether they agree."""
 
     question: str
     kind: str
@@ -32,15 +34,16 @@ class Verdict:
     right: bool
     why: str
     ms: float
+    reasoner: str
 
 
 def judge_all(
-    questions: Sequence[TrueQuestion], outcome: Outcome, truth: Truth
+    questions: Sequence[TrueQuestion], answers: Answers, scene: SceneGraph, truth: Truth
 ) -> tuple[Verdict, ...]:
     """A verdict for each question."""
     verdicts = []
-    for question, result, ms in zip(questions, outcome.answers, outcome.answer_ms, strict=True):
-        boxes = {item.id: item.box for item in outcome.scene.objects}
+    for question, result, ms in zip(questions, answers.results, answers.ms, strict=True):
+        boxes = {item.id: item.box for item in scene.objects}
         boxes |= {int(d.id): box_from(d.bbox) for d in result.boxes.detections}
         right, why = judge(_answer(result), question, truth, boxes)
         verdicts.append(
@@ -52,6 +55,7 @@ def judge_all(
                 right,
                 "" if right else why,
                 round(ms, 2),
+                result.reasoner,
             )
         )
     return tuple(verdicts)
@@ -87,12 +91,38 @@ def _answer(result: Ask.Result) -> Answer:
     )
 
 
-def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Question, answer, truth, right or wrong."""
+def print_verdicts(verdicts: Sequence[Verdict], beside: Sequence[Verdict] = ()) -> None:
+    """Question, answer, truth, right or wrong, and what the model says, if one was asked."""
     for number, item in enumerate(verdicts, 1):
         print(f"{number:3} {'right' if item.right else 'WRONG'}  [{item.kind}] {item.question}")
         print(f"           {item.answer}")
         print(f"           truth: {item.truth}" + (f"  ({item.why})" if item.why else ""))
+        for other in beside[number - 1 : number]:
+            said = shorten(other.answer, 70, placeholder=" ...")
+            print(f"           {other.reasoner}: {said}  ({'right' if other.right else 'wrong'})")
+
+
+def model_record(model: str, verdicts: Sequence[Verdict], outcome: Outcome) -> dict[str, Any]:
+    """What a model said beside geometry, and how often it was right.
+
+    ``problems``: why questions were answered by another reasoner instead.
+    """
+    others = [answer for answer in outcome.beside.results if answer.reasoner != model]
+    return {
+        "reasoner": model,
+        "questions": [vars(verdict) for verdict in verdicts],
+        "right": sum(verdict.right for verdict in verdicts),
+        "answer median [ms]": float(np.median(outcome.beside.ms)),
+        "problems": sorted({" ".join(answer.warnings) for answer in others}),
+    }
+
+
+def print_model(record: Mapping[str, Any]) -> None:
+    """How often the model was right, which is no promise."""
+    print(
+        f"{record['right']} of them right by the small model {record['reasoner']}, "
+        f"{record['answer median [ms]']:.0f} ms each (median)"
+    )
 
 
 def print_boxes(title: str, scores: BoxScores) -> None:
@@ -162,8 +192,8 @@ def performance_record(outcome: Outcome) -> dict[str, float]:
     for key, value in outcome.diagnostics.items():
         with contextlib.suppress(ValueError):  # the rest is text
             numbers[key] = float(value)
-    if outcome.answer_ms:
-        median, p95 = np.percentile(outcome.answer_ms, [50, 95]).tolist()
+    if outcome.answers.ms:
+        median, p95 = np.percentile(outcome.answers.ms, [50, 95]).tolist()
         numbers |= {"answer median [ms]": median, "answer 95% [ms]": p95}
     return numbers
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spatial_vlm_ros import shipped
+from spatial_vlm_ros.config import EncoderConfig
 from spatial_vlm_ros.settings import device_setting, dtype_setting, setting
 
 #: Who may answer; all but the first run a model.
@@ -15,7 +17,10 @@ class ModelConfig:
     """Which model answers, and where it runs."""
 
     checkpoint: str = setting(
-        "", "Folder of the model, or its hub name if it was fetched before", read_only=True
+        "",
+        "Folder of the model, its hub name if it was fetched before, or the name of one that "
+        "ships; empty: the small one for proxy3d or ssr, where it ships",
+        read_only=True,
     )
     device: str = device_setting()
     dtype: str = dtype_setting()
@@ -49,3 +54,12 @@ class AnsweringConfig:
         "ssr: VGGT's folder, or its hub name if fetched before; for checkpoints that use it",
         read_only=True,
     )
+
+
+def encoder_for(reasoner: str, checkpoint: str) -> str:
+    """The mapper's ``encoder.checkpoint`` for a reasoner of this name and checkpoint, "" for none.
+
+    Proxy3D reads features of its own vision tower only; to others it does not matter.
+    """
+    own = (checkpoint or shipped.default(reasoner)) if reasoner == "proxy3d" else ""
+    return own or EncoderConfig.checkpoint

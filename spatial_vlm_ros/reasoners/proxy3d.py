@@ -74,13 +74,14 @@ class Proxy3DReasoner:
         """``ValueError``: there are no proxies, damaged ones, or of features that the model does
         not know.
         """
-        start = f"start the mapper with encoder:={self._checkpoint}"
+        model = self._checkpoint
+        start = f"start the mapper with encoder:={model} (spatial-vlm run: --encoder {model})"
         if reading is None or not len(reading.sequence):
             raise ValueError(f"no proxies of the scene: {start}, or wait until it has some")
         if not same_weights(reading.encoder, self._encoder):
             raise ValueError(
-                f"the proxies are features of {reading.encoder}, which {self._checkpoint} does not "
-                f"read: {start}"
+                f"the proxies are features of {reading.encoder}, which {model} does not read: "
+                f"{start}"
             )
         parts = reading.sequence.features, reading.sequence.points_scene
         if not all(part.isfinite().all() for part in parts):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spatial_vlm_ros.keyframes import Keyframe
-from spatial_vlm_ros.models.spatial_features import Frames, spatial_features
+from spatial_vlm_ros.models.spatial_features import Frames, MetricPoints, spatial_features
 from spatial_vlm_ros.reasoners.checked import Asked, checked
 from spatial_vlm_ros.reasoners.config import AnsweringConfig
 from spatial_vlm_ros.reasoners.numbering import Numbering
@@ -33,6 +33,8 @@ SYSTEM = (
     "You are the spatial memory of a robot, and see images from its drive. Coordinates are in "
     "metres from the first camera: x forward, y left, z up."
 )
+#: A warning.
+NO_GEOMETRY = "the model saw images without their points: none are known in metres"
 #: The first image's frame and the scene's may differ by this: rounding of messages.
 _SAME_PLACE = 1e-3
 
@@ -55,9 +57,9 @@ class SSRReasoner:
             if settings is None
             else spatial_features(settings, config.vggt, loaded.device, loaded.model.dtype)
         )
-        self._shown: tuple[int, ...] = ()
+        self._shown: tuple[bool, tuple[int, ...]] = False, ()
         self._prefix: ScenePrefix | None = None
-        self._damaged: tuple[str, ...] = ()
+        self._lacks: tuple[str, ...] = ()  # warnings about what is shown
 
     def ask(
         self,
@@ -70,7 +72,7 @@ class SSRReasoner:
         frames = spread(_from_first(seen.keyframes), self._count)
         asked = Asked.of(question, scene, Numbering(()))
         with stoppable(listener.gone):
-            prefix = self._scene_prefix(frames)
+            prefix = self._scene_prefix(frames, scene.metric)
         generated = self._generator.after_scene(
             prefix,
             self._prompt.question(asked.words),
@@ -78,17 +80,17 @@ class SSRReasoner:
             asked.heard_by(listener),
         )
         whole = ("the model saw images of the whole scene, not of the region only",)
-        warnings = (*self._damaged, *(whole if seen.more else ()))
+        warnings = (*self._lacks, *(whole if seen.more else ()))
         return checked(self.name, asked, generated, *warnings)
 
-    def _scene_prefix(self, frames: Sequence[Keyframe]) -> ScenePrefix:
+    def _scene_prefix(self, frames: Sequence[Keyframe], metric: bool) -> ScenePrefix:
         """The prompt up to the question; the last one where the images are still the same."""
-        shown = tuple(frame.id for frame in frames)
+        shown = metric, tuple(frame.id for frame in frames)
         if self._prefix is None or shown != self._shown:
-            self._prefix, self._shown = self._encoded(frames), shown
+            self._prefix, self._shown = self._encoded(frames, metric), shown
         return self._prefix
 
-    def _encoded(self, frames: Sequence[Keyframe]) -> ScenePrefix:
+    def _encoded(self, frames: Sequence[Keyframe], metric: bool) -> ScenePrefix:
         vision = self._model.config.vision_config
         cell = vision.patch_size * vision.spatial_merge_size
         frames, images = self._readable(frames)
@@ -97,8 +99,12 @@ class SSRReasoner:
         scene = frame_inputs(images, vision, *self._colours)
         if self._features is not None:
             points = [torch.from_numpy(frame.points_scene) for frame in frames]
-            maps = self._features.maps(Frames(torch.stack(images) / 255, points))
-            scene["spatial_values"] = maps.flatten(0, 2)
+            in_metres = metric and any(bool(part.isfinite().any()) for part in points)
+            if in_metres or not isinstance(self._features, MetricPoints):
+                maps = self._features.maps(Frames(torch.stack(images) / 255, points))
+                scene["spatial_values"] = maps.flatten(0, 2)
+            else:  # it has learnt to do without, and nothing of other units of length
+                self._lacks = (*self._lacks, NO_GEOMETRY)
         ids = self._ids(*scene["video_grid_thw"][0].tolist())
         device = self._model.device
         scene = {name: values.to(device) for name, values in scene.items()}
@@ -119,7 +125,7 @@ class SSRReasoner:
                 images.append(image)
         if readable[:1] != [frames[0]]:
             raise ValueError(f"the first image of the scene, {frames[0].id}, is damaged")
-        self._damaged = tuple(damaged)
+        self._lacks = tuple(damaged)
         return readable, images
 
     def _ids(self, frames: int, rows: int, columns: int) -> Tensor:

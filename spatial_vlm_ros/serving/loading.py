@@ -17,6 +17,7 @@ from transformers import (
     AutoTokenizer,
 )
 
+from spatial_vlm_ros import shipped
 from spatial_vlm_ros.errors import kind_and_line
 from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
 from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
@@ -34,7 +35,7 @@ _log = logging.getLogger(__name__)
 class LoadedModel:
     """A model in the state to answer, what turns text into its tokens, and where both are from.
 
-    name: what was asked for, a folder or a name of the hub.
+    name: what was asked for, or what ships where nothing was.
     """
 
     model: Any
@@ -50,12 +51,16 @@ class LoadedModel:
 
 
 def load_proxy3d(config: ModelConfig) -> LoadedModel:
-    """A Proxy3D, or a plain Qwen2.5-VL to which its new parts are added. Errors as below."""
+    """A Proxy3D, or a plain Qwen2.5-VL to which its new parts are added; the small one that ships
+    where no checkpoint is given. Errors as below.
+    """
     return _load(config, Proxy3DForConditionalGeneration)
 
 
 def load_ssr(config: ModelConfig) -> LoadedModel:
-    """An SSR, or a plain Qwen2.5-VL, which is an untrained SSR-2D. Errors as below."""
+    """An SSR, or a plain Qwen2.5-VL, which is an untrained SSR-2D; the small one that ships where
+    no checkpoint is given. Errors as below.
+    """
     return _load(config, SSRForConditionalGeneration)
 
 
@@ -69,41 +74,48 @@ def load_chat(config: ModelConfig) -> LoadedModel:
 
 
 def _load(config: ModelConfig, architecture: Any) -> LoadedModel:
-    if not config.checkpoint:
+    own = getattr(architecture, "config_class", None)
+    name = config.checkpoint or ("" if own is None else shipped.default(own.model_type))
+    if not name:
         raise ValueError("no checkpoint is given: set it to a model's folder or hub name")
     device = device_of(config.device, "the model")
-    checkpoint = Checkpoint.find(config.checkpoint)
-    own = getattr(architecture, "config_class", None)
+    checkpoint = Checkpoint.find(name)
+    plain = own is not None and is_plain(checkpoint, name, own.model_type)
     kind = checkpoint.settings().get("model_type")
-    if own is not None and kind not in (_PLAIN, own.model_type):
-        raise ValueError(
-            f"checkpoint {config.checkpoint} has model_type {kind}, not {own.model_type} or "
-            f"{_PLAIN}"
-        )
     if own is None and not _sees(kind):
         raise ValueError(
-            f"checkpoint {config.checkpoint} has model_type {kind}, which transformers "
+            f"checkpoint {name} has model_type {kind}, which transformers "
             f"{transformers.__version__} does not know as a model of text and images"
         )
     dtype = dtype_of(config.dtype, device)
-    _refuse_too_large(checkpoint, config.checkpoint, device, dtype)
-    tokenizer = _load_tokenizer(checkpoint, config.checkpoint)
+    _refuse_too_large(checkpoint, name, device, dtype)
+    tokenizer = load_fast_tokenizer(checkpoint, name)
     model = load_network(
         architecture,
         checkpoint,
         config,
         "the model",
         auto=torch.bfloat16,
-        new=architecture.new_parts if own is not None and kind == _PLAIN else (),
+        new=architecture.new_parts if plain else (),
         attn_implementation=_attention(device),
     )
-    if own is not None and kind == _PLAIN:
+    if plain:
         _log.warning(
             "checkpoint %s is a plain Qwen2.5-VL: what %s adds to it is not trained",
-            config.checkpoint,
+            name,
             architecture.__name__,
         )
-    return LoadedModel(model, tokenizer, checkpoint, config.checkpoint)
+    return LoadedModel(model, tokenizer, checkpoint, name)
+
+
+def is_plain(checkpoint: Checkpoint, name: str, own: str) -> bool:
+    """Whether it is a plain Qwen2.5-VL, which lacks parts of model type ``own``. ``ValueError``: it
+    is of neither type.
+    """
+    kind = checkpoint.settings().get("model_type")
+    if kind not in (_PLAIN, own):
+        raise ValueError(f"checkpoint {name} has model_type {kind}, not {own} or {_PLAIN}")
+    return bool(kind == _PLAIN)
 
 
 def _refuse_too_large(
@@ -130,7 +142,7 @@ def _free_memory() -> int:
     raise ValueError("/proc/meminfo does not say how much memory is free")
 
 
-def _load_tokenizer(checkpoint: Checkpoint, name: str) -> Any:
+def load_fast_tokenizer(checkpoint: Checkpoint, name: str) -> Any:
     """``ValueError``: it is not there, where transformers would make one without words; or slow."""
     names = "tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json"
     if not any((checkpoint.folder / name).is_file() for name in names):

@@ -17,7 +17,7 @@ from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
 from spatial_vlm_ros.reasoners import proxy3d, ssr
 from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
 from spatial_vlm_ros.reasoners.scene_inputs import colours
-from spatial_vlm_ros.serving.loading import LoadedModel
+from spatial_vlm_ros.serving.loading import LoadedModel, is_plain, load_fast_tokenizer
 from spatial_vlm_ros.training.config import ModelSettings, TrainConfig
 from spatial_vlm_ros.training.dataset import Teacher
 from spatial_vlm_ros.training.row_images import RowImages
@@ -27,7 +27,7 @@ from spatial_vlm_ros.training.store import FrameStore, ProxyStore
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.encoder import same_weights
 from spatial_vlm_ros.vision.identifiers import COUNT
-from spatial_vlm_ros.vision.networks import load_network, load_tokenizer
+from spatial_vlm_ros.vision.networks import load_network
 from spatial_vlm_ros.vision.qwen import QwenTower
 from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
 
@@ -35,7 +35,6 @@ _CLASSES: dict[str, Any] = {
     "proxy3d": (Proxy3DForConditionalGeneration, proxy3d.SYSTEM),
     "ssr": (SSRForConditionalGeneration, ssr.SYSTEM),
 }
-_PLAIN = "qwen2_5_vl"
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,9 @@ def load(settings: ModelSettings, dtype: torch.dtype) -> LoadedModel:
     """On the CPU; the trainer puts it where it learns. What a checkpoint lacks begins anew."""
     architecture, _ = _CLASSES[settings.kind]
     checkpoint = Checkpoint.find(settings.checkpoint)
-    start = checkpoint.settings()
-    own = architecture.config_class.model_type
-    if start.get("model_type") not in (_PLAIN, own):
-        raise ValueError(
-            f"model.checkpoint: {settings.checkpoint} has model_type {start.get('model_type')}, "
-            f"not {own} or {_PLAIN}"
-        )
+    plain = is_plain(checkpoint, settings.checkpoint, architecture.config_class.model_type)
     options: dict[str, Any] = {}
-    new: tuple[str, ...] = ()
-    if start["model_type"] == _PLAIN:
-        new = architecture.new_parts
+    new: tuple[str, ...] = architecture.new_parts if plain else ()
     if settings.identifiers:
         options["identifiers"] = settings.identifiers
     if settings.spatial:
@@ -94,7 +85,7 @@ def load(settings: ModelSettings, dtype: torch.dtype) -> LoadedModel:
             "width": settings.spatial_width,
             "insertion": settings.insertion,
         }
-        if not start.get("spatial"):
+        if not checkpoint.settings().get("spatial"):
             new = (*new, "spatial")
     runs = ModelConfig(settings.checkpoint, "cpu", str(dtype).removeprefix("torch."))
     model = load_network(
@@ -106,7 +97,8 @@ def load(settings: ModelSettings, dtype: torch.dtype) -> LoadedModel:
         attn_implementation=settings.attention,
         **options,
     )
-    return LoadedModel(model, load_tokenizer(checkpoint), checkpoint, settings.checkpoint)
+    tokenizer = load_fast_tokenizer(checkpoint, settings.checkpoint)
+    return LoadedModel(model, tokenizer, checkpoint, settings.checkpoint)
 
 
 def annotated(files: Iterable[str]) -> dict[str, AnnotatedScene]:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils.hub import cached_file
 
+from spatial_vlm_ros import shipped
 from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
 
 _SETTINGS = "config.json"
@@ -34,7 +35,13 @@ class Checkpoint:
 
     @staticmethod
     def find(name: str) -> Checkpoint:
-        """A folder, or a model of the hub that has been fetched; nothing is fetched here."""
+        """One that ships, a folder, or a model of the hub that has been fetched before.
+
+        Names of those that ship go first, so that they mean the same wherever a program is
+        started: a folder of such a name is ``./name``.
+        """
+        if name in shipped.names():
+            return Checkpoint(name, shipped.FOLDER / name, "install spatial_vlm_ros again")
         folder = Path(name).expanduser()
         if folder.is_dir():
             return Checkpoint(folder.resolve().name, folder, "copy all files of the checkpoint")
@@ -44,8 +51,10 @@ class Checkpoint:
         except OSError:
             settings = None
         if settings is None:
+            ship = ", ".join(shipped.names()) or "none"
             raise ValueError(
-                f"there is no folder {name}; if it is a model of the hub, fetch it first: {fetch}"
+                f"there is no folder {name}; models that ship: {ship}; if it is one of the hub, "
+                f"fetch it first: {fetch}"
             )
         return Checkpoint(name.split("/")[-1], Path(settings).parent, f"fetch it again: {fetch}")
 
