@@ -47,6 +47,7 @@ setup(
     description="A memory of the space around a robot that can be asked",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["weights/*/*", "small/TOWER.md", "small/*.safetensors"]},
     python_requires=">=3.10",
     install_requires=[
         "huggingface_hub>=1.31",
@@ -92,7 +93,7 @@ setup(
         (f"share/{NAME}/config/train", glob("config/train/*")),
         (f"share/{NAME}/rviz", glob("rviz/*.rviz")),
     ],
-    zip_safe=True,
+    zip_safe=False,  # weights are read as files
     entry_points={
         "console_scripts": [
             "spatial-vlm = spatial_vlm_ros.cli:main",

@@ -12,11 +12,21 @@ from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
 from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
 from spatial_vlm_ros.reasoners.config import ModelConfig
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
+from spatial_vlm_ros.reasoners.scene_inputs import proxy_inputs
 from spatial_vlm_ros.serving.loading import load_proxy3d, load_ssr
-from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, new_model, save
+from spatial_vlm_ros.small.checkpoint import (
+    PIXELS,
+    TRAINED_TOWER,
+    SmallSizes,
+    new_model,
+    read_tower,
+    save,
+)
 from spatial_vlm_ros.small.texts import room_rows, texts
 from spatial_vlm_ros.small.tokenizer import SPECIAL, train_tokenizer
 from spatial_vlm_ros.vision.images import fit_size
+from spatial_vlm_ros.vision.qwen import QwenTower
+from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
 
 ROWS = [
     Row("1", "vsi", "a/b", "counting", "How many chairs are in this room?", "3"),
@@ -130,3 +140,28 @@ def test_seeds_give_weights_and_an_unknown_kind_is_refused() -> None:
 def test_a_camera_is_seen_as_the_tower_was_trained() -> None:
     assert fit_size(480, 640, 28, PIXELS["proxy3d"]) == (252, 336)
     assert fit_size(480, 640, 28, PIXELS["ssr"]) == (168, 224)
+
+
+def test_an_untrained_model_looks_for_the_object_that_is_asked_about() -> None:
+    """The number in the question looks at the proxy that bears it more than at any other."""
+    cut = train_tokenizer(texts(ROWS, "proxy3d"), 900, 64)
+    model = new_model("proxy3d", cut, read_tower(TRAINED_TOWER))
+    features = ReferenceFeatures(QwenTower.of(model.model.visual, "small", 86_000), None)
+    names = ["chair", "lamp", "door", "mug", "plant", "desk"]
+    bearers = [7, 12, 3, 41, 60, 22]
+    scene = proxy_inputs(
+        features.semantics(names),
+        torch.tensor(bearers),
+        torch.zeros(6, 3),
+        0.0,
+        {number: features.identifier(number) for number in bearers},
+    )
+    before = cut("You see:", add_special_tokens=False)["input_ids"]
+    asked = cut("What is <OBJ041>", add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([[*before, *[model.config.proxy_token_id] * 6, *asked]])
+    model.set_attn_implementation("eager")
+    with torch.inference_mode():
+        seen = model(input_ids=ids, output_attentions=True, **scene).attentions[0]
+    looked = seen[0, :, -1, len(before) : len(before) + 6].mean(0)
+    assert looked.argmax() == 3
+    assert looked[3] > 3 * looked[[0, 1, 2, 4, 5]].max()

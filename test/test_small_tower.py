@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn.functional import normalize
 
 from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.config import EncoderConfig
 from spatial_vlm_ros.data.files import write_rows
 from spatial_vlm_ros.data.row import Row
-from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes
-from spatial_vlm_ros.small.labelled_views import CATEGORIES, PAINTS, LabelledViews, labelled_views
+from spatial_vlm_ros.small.checkpoint import PIXELS, TRAINED_TOWER, SmallSizes, read_tower
+from spatial_vlm_ros.small.discriminants import Examples, discriminants
+from spatial_vlm_ros.small.first_weights import RMS
+from spatial_vlm_ros.small.labelled_views import (
+    CATEGORIES,
+    PAINTS,
+    LabelledViews,
+    labelled_views,
+    of_room,
+)
 from spatial_vlm_ros.small.tower_exam import examine
 from spatial_vlm_ros.small.tower_losses import cell_shares, rarity
 from spatial_vlm_ros.small.tower_training import (
@@ -109,8 +118,56 @@ def test_features_have_the_size_asked_for_and_read_as_before() -> None:
         trainer.finish()
         features = torch.cat(trainer.features(images))
         after = trainer.readings.category(features)
-    assert float(features.square().mean().sqrt()) == pytest.approx(1.0, rel=1e-3)
+    mean = features.mean(0)
+    torch.testing.assert_close(mean, torch.full_like(mean, 0.4 * RMS), atol=1e-4, rtol=0)
+    assert float((features - mean).square().mean().sqrt()) == pytest.approx(RMS, rel=1e-3)
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+
+
+def test_discriminants_lay_open_what_features_hide() -> None:
+    """Category and number are small beside what tells nothing; afterwards each is nearest to the
+    drawing of its own."""
+    random = torch.Generator().manual_seed(1)
+    signs, marks, hidden = (torch.randn(4, 24, generator=random) for _ in range(3))
+    shown = torch.arange(400) % 4
+
+    def cells(count: int) -> torch.Tensor:
+        noise = 5 * torch.randn(count, 4, generator=random) @ hidden
+        return signs[shown[:count]] + noise + 3
+
+    categories = torch.nn.functional.one_hot(shown, 5).float()
+    paints = torch.ones(400, 1)
+    seen = Examples(cells(400), categories, paints, marks + 3, signs + 3)
+    weight, bias = (part.float() for part in discriminants(seen, 4, 0.5))
+    assert torch.linalg.matrix_rank(weight) == 24
+
+    def nearest(features: torch.Tensor, drawings: torch.Tensor) -> torch.Tensor:
+        apart = features - features.mean(0)
+        return (normalize(apart) @ normalize(drawings - drawings.mean(0)).T).argmax(1)
+
+    fresh, worn = cells(200), torch.arange(200) // 4 % 4
+    both = fresh + marks[worn]
+    assert (nearest(both, signs) == shown[:200]).float().mean() < 0.6
+    turned = both @ weight.T + bias
+    assert (nearest(turned, signs @ weight.T) == shown[:200]).float().mean() > 0.95
+    assert (nearest(turned, marks @ weight.T) == worn).float().mean() > 0.95
+
+
+def test_the_tower_that_ships_sees_rooms_it_has_never_seen() -> None:
+    """What a cell shows is the symbol to which its features are nearest."""
+    views = LabelledViews.concatenate([of_room(seed, 4, 336, 252) for seed in (9_001, 9_002)])
+    trainer = TowerTrainer(views, TowerTraining(), bfloat16=False)
+    trainer.tower.load_state_dict(read_tower(TRAINED_TOWER))
+    with torch.inference_mode():
+        images = [pixels(views.image(index)) for index in range(len(views))]
+        cells = torch.cat([trainer.features([image])[0] for image in images])
+        signs = torch.stack([trainer.features([each])[0].mean(0) for each in trainer.symbols])
+    shares = cell_shares(views.categories, 2)
+    shown = shares[:, : len(signs)].amax(1) > 0.5
+    found = normalize(cells[shown] - cells.mean(0)) @ normalize(signs - signs.mean(0)).T
+    right = (found.argmax(1) == shares[shown].argmax(1)).float().mean()
+    assert int(shown.sum()) > 50
+    assert right > 0.6
 
 
 def test_a_checkpoint_with_the_tower_sees_what_the_tower_sees(tmp_path: Path) -> None:

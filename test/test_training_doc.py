@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from scan_world import SCENE, room, write_scannet
 from small_vlm import save_small_vlm
 
 from spatial_vlm_ros import cli
@@ -35,6 +36,8 @@ def test_commands_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("embreex")
     monkeypatch.chdir(tmp_path)
     save_small_vlm(tmp_path / "small")
+    write_scannet(tmp_path / "data" / "scannet", room())
+    (tmp_path / "data" / "scannetv2_train.txt").write_text(f"{SCENE}\n")
     typed = [words for words in COMMANDS if words[0] == "spatial-vlm"]
     assert [words[2] for words in typed if words[1] == "train"] == [
         *(f"proxy3d_stage{n}" for n in (1, 2, 3, 4)),

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     tower.set_defaults(command=train_tower)
     tower.add_argument("output", type=Path, help="file of its weights (.safetensors)")
     tower.add_argument("--first", type=int, default=10_000, help="seed of the first room")
-    tower.add_argument("--rooms", type=int, default=800, help="to learn (default %(default)s)")
+    tower.add_argument("--rooms", type=int, default=480, help="to learn (default %(default)s)")
     tower.add_argument(
         "--held-out", type=int, default=30, help="rooms below the first one to examine it with"
     )
@@ -40,7 +40,9 @@ def add(commands: Any) -> None:
     model.set_defaults(command=make_model)
     model.add_argument("kind", choices=("proxy3d", "ssr"))
     model.add_argument("output", type=Path, help="folder")
-    model.add_argument("--tower", type=Path, help="what spatial-vlm small tower wrote")
+    model.add_argument(
+        "--tower", type=Path, help="what spatial-vlm small tower wrote (default: one that ships)"
+    )
     model.add_argument(
         "--rows",
         type=Path,
@@ -84,7 +86,14 @@ def train_tower(arguments: argparse.Namespace) -> int:
 def make_model(arguments: argparse.Namespace) -> int:
     """Exit status 0; errors are ``ValueError``."""
     from spatial_vlm_ros.data.files import read_rows
-    from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, new_model, read_tower, save
+    from spatial_vlm_ros.small.checkpoint import (
+        PIXELS,
+        TRAINED_TOWER,
+        SmallSizes,
+        new_model,
+        read_tower,
+        save,
+    )
     from spatial_vlm_ros.small.texts import room_rows, texts
     from spatial_vlm_ros.small.tokenizer import train_tokenizer
 
@@ -93,7 +102,7 @@ def make_model(arguments: argparse.Namespace) -> int:
     rows = read_rows(*arguments.rows) if arguments.rows else room_rows(_TEXT_ROOMS)
     words = texts(rows, arguments.kind)
     tokenizer = train_tokenizer(words, arguments.vocabulary, identifiers)
-    tower = None if arguments.tower is None else read_tower(arguments.tower)
+    tower = read_tower(arguments.tower or TRAINED_TOWER)
     model = new_model(arguments.kind, tokenizer, tower, sizes, seed=arguments.seed)
     save(arguments.output, model, tokenizer, PIXELS[arguments.kind])
     count = sum(weights.numel() for weights in model.parameters())

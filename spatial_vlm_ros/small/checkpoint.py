@@ -15,9 +15,12 @@ from torch import Tensor
 from spatial_vlm_ros.models.proxy3d import Proxy3DConfig, Proxy3DForConditionalGeneration
 from spatial_vlm_ros.models.scene_model import SceneModel
 from spatial_vlm_ros.models.ssr import SSRConfig, SSRForConditionalGeneration
+from spatial_vlm_ros.small.first_weights import begin
 from spatial_vlm_ros.small.tower_training import TOWER
 from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
 
+#: Weights of a trained vision tower (TOWER.md).
+TRAINED_TOWER = Path(__file__).with_name("tower.safetensors")
 #: Pixels of the images that each model sees: 640 x 480 becomes 336 x 252, and 224 x 168.
 PIXELS = {"proxy3d": 86_000, "ssr": 38_500}
 
@@ -30,18 +33,18 @@ class SmallSizes:
     of a scene that SSR is shown.
     """
 
-    hidden: int = 256
-    intermediate: int = 704
-    layers: int = 6
-    heads: int = 4
-    kv_heads: int = 2
+    hidden: int = 192
+    intermediate: int = 512
+    layers: int = 4
+    heads: int = 3
+    kv_heads: int = 3
     fourier: int = 256
     position_hidden: int = 256
     gamma: float = 2.0
-    initial_gate: float = 1.0
+    initial_gate: float = 0.3
     points_width: int = 128
     identifiers: int = 64
-    frames: int = 16
+    frames: int = 8
 
 
 def new_model(
@@ -78,10 +81,11 @@ def new_model(
             )
         else:
             raise ValueError(f"{kind!r} is neither proxy3d nor ssr")
-    if tower is not None:
-        model.model.visual.load_state_dict(tower)
-        if hasattr(model, "spatial"):
-            model.spatial.start_from(model.model.visual.merger)
+        if tower is not None:
+            model.model.visual.load_state_dict(tower)
+            begin(model, tokenizer, sizes.identifiers if kind == "proxy3d" else 0)
+            if hasattr(model, "spatial"):
+                model.spatial.start_from(model.model.visual.merger)
     generation = model.generation_config
     generation.eos_token_id = [
         tokenizer.convert_tokens_to_ids(word) for word in ("<|im_end|>", "<|endoftext|>")
@@ -136,7 +140,7 @@ def _fields(tokenizer: Any, sizes: SmallSizes) -> dict[str, Any]:
             "max_position_embeddings": 32768,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 1e5,
+                "rope_theta": 1e6,
                 "mrope_section": [time, height, head // 2 - time - height],
             },
             "bos_token_id": token("<|endoftext|>"),

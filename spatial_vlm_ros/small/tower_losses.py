@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from spatial_vlm_ros.small.labelled_views import CATEGORIES, PAINTS
 
@@ -62,6 +62,7 @@ def losses(
         "fused number": 0.5 * cross_entropy(read.number(fused), drawn.numbers[which]),
         "fused category": 0.2 * cross_entropy(read.category(fused), seen.categories[where], rarity),
         "fused paint": 0.5 * cross_entropy(read.paint(fused), seen.paints[where]),
+        "apart": _alikeness(drawn.identifiers, drawn.numbers),
         "length": 0.5 * (_length(drawings) - _length(seen.features)).square(),
     }
 
@@ -90,6 +91,13 @@ def _fused(features: Tensor, where: Tensor, identifiers: Tensor, which: Tensor) 
     """Some features with identifiers as long as they, as ``proxies/fusion.py`` adds them."""
     ratio = features.norm(dim=1).mean() / identifiers.norm(dim=1).mean().clamp_min(1e-6)
     return features[where] + ratio * identifiers[which]
+
+
+def _alikeness(features: Tensor, numbers: Tensor) -> Tensor:
+    """() mean squared cosine of features (n, D) of different numbers (n,)."""
+    unit = normalize(features, dim=1)
+    other = numbers[:, None] != numbers
+    return (unit @ unit.T)[other].square().mean()
 
 
 def _length(features: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ are trained, so that whoever reads the features later finds all of this in them:
 - the number of an identifier, alone and added to a cell's features as ``proxies/fusion.py`` does,
   where neither may hide the other.
 
-Drawings are held to features as long as those of images: simplified scenes look like real ones.
+Drawings are held to features as long as those of images, and numbers to features that differ from
+each other: simplified scenes look like real ones, and no number like another.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
 
 from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.proxies.patchify import upsample
+from spatial_vlm_ros.small.discriminants import Examples, discriminants
+from spatial_vlm_ros.small.first_weights import RMS
 from spatial_vlm_ros.small.labelled_views import CATEGORIES, PATCH, LabelledViews
 from spatial_vlm_ros.small.tower_losses import Drawn, Readings, Seen, cell_shares, losses, rarity
 from spatial_vlm_ros.vision.identifiers import draw_number
@@ -46,7 +49,7 @@ TOWER: dict[str, Any] = {
     "hidden_size": 128,
     "intermediate_size": 384,
     "num_heads": 2,
-    "out_hidden_size": 256,
+    "out_hidden_size": 192,
     "fullatt_block_indexes": [0, 1, 2, 3],  # images are small: windows would only cost time
     "tokens_per_second": 2,
 }
@@ -55,6 +58,8 @@ _NUMBER, _SYMBOL = 2, 4
 #: Patches along a cell's side; and of an image to be shrunk by a third, before that.
 MERGE, SHRUNK_MERGE = 2, 3
 _FRAMES, _CELL = 2, 28
+#: Images by which features are turned when done.
+_FINISHED = 120
 
 #: Patches of an image as the tower takes them, and how many there are along its sides.
 Pixels = tuple[Tensor, tuple[int, int]]
@@ -66,10 +71,11 @@ class TowerTraining:
 
     images, drawings: of each step; drawings are of numbers and half as many symbols. shrunk: share
     of steps whose images are made smaller by a third, as SSR sees them; flipped: of those whose
-    left and right change places. rms: of the features' values when done.
+    left and right change places. rms: of how features differ from their
+    mean when done.
     """
 
-    steps: int = 4000
+    steps: int = 2400
     images: int = 12
     drawings: int = 16
     numbers: int = 100
@@ -78,7 +84,7 @@ class TowerTraining:
     warmup: int = 200
     shrunk: float = 0.33
     flipped: float = 0.5
-    rms: float = 1.0
+    rms: float = RMS
     seed: int = 0
 
 
@@ -144,17 +150,28 @@ class TowerTrainer:
         return list(out.pooler_output.split(sizes))
 
     def finish(self) -> None:
-        """Let the features' values have the root mean square that the settings ask for."""
-        chosen = range(min(len(self._views), 32))
-        with torch.inference_mode():
-            found = torch.cat(self.features([pixels(self._views.image(index)) for index in chosen]))
-            factor = self.config.rms / found.square().mean().sqrt()
-        last = self.tower.merger.mlp[2]
+        """Turn features so that what they tell lies open (``small/discriminants.py``)."""
+        chosen = torch.linspace(0, len(self._views) - 1, min(len(self._views), _FINISHED)).long()
+        views = self._views.some(chosen)
         with torch.no_grad():
-            last.weight.mul_(factor)
-            last.bias.mul_(factor)
+            cells = [self.features([pixels(views.image(index))])[0] for index in range(len(views))]
+            numbers, symbols = (
+                torch.stack([self.features([drawing])[0].mean(0) for drawing in drawings])
+                for drawings in (self.numbers, self.symbols)
+            )
+            categories, paints = (
+                cell_shares(shares, MERGE) for shares in (views.categories, views.paints)
+            )
+            seen = Examples(torch.cat(cells), categories, paints, numbers, symbols)
+            weight, bias = discriminants(seen, len(self.symbols), self.config.rms)
+            back = torch.linalg.inv(weight)
+            last: Any = self.tower.merger.mlp[2]
+            last.weight.copy_(weight @ last.weight.double())
+            last.bias.copy_(weight @ last.bias.double() + bias)
             for reading in self.readings.children():
-                reading.weight.div_(factor)  # type: ignore[operator]
+                own, moved = (part.double() for part in reading.parameters())
+                reading.weight.copy_(own @ back)  # type: ignore[operator]
+                reading.bias.copy_(moved - own @ back @ bias)  # type: ignore[operator]
 
     def _draw(self, count: int, number: int) -> Tensor:
         return torch.randperm(count, generator=self._random)[:number]

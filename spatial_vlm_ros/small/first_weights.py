@@ -1,0 +1,117 @@
+"""What a small model begins with, where a full one has been trained on much text before.
+
+A model that begins with random weights needs long to find out that the number in a question is the
+one that an object of the scene bears, and that a word means what the tower sees. So both begin
+alike, and attention begins as looking up what is alike (after Trockman and Kolter 2023, "Mimetic
+Initialization of Self-Attention Layers").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spatial_vlm_ros.small.labelled_views import CATEGORIES
+from spatial_vlm_ros.vision.identifiers import identifier_text
+from spatial_vlm_ros.vision.qwen import QwenTower
+from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
+
+#: Root mean square of features, and so of all embeddings.
+RMS = 0.3
+_SCORED = 0.05  # of what scores a word, for a feature of values about 1
+_SURROUNDINGS = 3  # last of CATEGORIES: floor, wall, none
+#: Score of what is alike, before the softmax; how far the scene comes before the text; how much of
+#: what is found is handed on; share of the quick pairs of rotary positions, which are left random.
+_ALIKE, _SCENE, _HANDED, _QUICK = 12.0, 12.0, 0.9, 0.45
+
+
+def begin(model: Any, tokenizer: Any, numbers: int) -> None:
+    """Give an untrained model, whose tower is trained, its first weights.
+
+    numbers: objects that have a number.
+    """
+    tower = QwenTower.of(model.model.visual, "small", 86_000)
+    features = ReferenceFeatures(tower, None)
+    names = CATEGORIES[:-_SURROUNDINGS]
+    tables = [features.semantics(names)]
+    spelt = list(names)
+    if numbers:
+        tables.insert(0, features.identifiers(range(numbers)))
+        spelt = [*map(identifier_text, range(numbers)), *names]
+    embeddings = model.get_input_embeddings().weight
+    scores = model.get_output_embeddings().weight
+    given = torch.cat([_of_a_kind(_vectors(table)) for table in tables])
+    scored = torch.cat([_vectors(table @ _apart(table).T @ _apart(table)) for table in tables])
+    with torch.no_grad():
+        embeddings.normal_(0, RMS)
+        for word, vector, score in zip(spelt, given, scored, strict=True):
+            for written in (word, f" {word}"):
+                ids = tokenizer(written, add_special_tokens=False)["input_ids"]
+                if len(ids) == 1:
+                    embeddings[ids[0]] = RMS * vector
+                    scores[ids[0]] = _SCORED * score
+        layers = model.model.language_model.layers
+        for number, layer in enumerate(layers):
+            looks = number < len(layers) / 2  # the others go on with what these have found
+            _look_up(layer.self_attn, model.config.text_config, tables, looks)
+
+
+def _vectors(table: Tensor) -> Tensor:
+    """(n, D) of values about 1: what tells each of the features (n, D) from the others."""
+    apart = table - table.mean(0)
+    return apart / apart.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
+
+
+def _of_a_kind(vectors: Tensor) -> Tensor:
+    """(n, D) with a part that is the same for all: by it what is of a kind is found."""
+    return 0.8 * vectors + 0.6 * torch.randn(vectors.shape[1])
+
+
+def _apart(table: Tensor) -> Tensor:
+    """(n', D) directions along which features (n, D) differ, by which all differ as much."""
+    _, sizes, directions = torch.linalg.svd(table - table.mean(0), full_matrices=False)
+    kept = sizes > 0.05 * sizes[0]
+    return directions[kept] / sizes[kept, None]
+
+
+def _look_up(attention: Any, config: Any, tables: Sequence[Tensor], looks: bool) -> None:
+    """Queries find keys of what is alike, first in the scene, and hand on what is there.
+
+    tables: features (n, D) that heads tell apart, in turns; the last ones tell whatever. Only
+    pairs of channels that rotary positions turn slowly see what is alike, however far away.
+    Features of the scene have a mean (``small/discriminants.py``), by which they are known.
+    """
+    size, heads = config.hidden_size, config.num_attention_heads
+    groups = config.num_key_value_heads
+    head, half = size // heads, size // heads // 2
+    slow = list(range(int(_QUICK * half), half - 1))
+    where, last = torch.tensor(slow + [half + pair for pair in slow]), half - 1
+    values = _orthonormal(size)
+    for group in range(groups):
+        begin = group * head
+        turn = group % (len(tables) + 1)
+        if turn < len(tables):
+            own, alike = _vectors(tables[turn]), _apart(tables[turn])[: len(where)]
+        else:
+            own, alike = torch.randn(size, size), _orthonormal(size)[: len(where)]
+        alike = alike * (_ALIKE * head**0.5 / (own @ alike.T).square().sum(1).mean()).sqrt()
+        rows = where[: len(alike)]
+        if looks:
+            attention.k_proj.weight[begin + rows] += alike
+            attention.k_proj.weight[begin + last] += _SCENE / size
+        value = values[begin : begin + head]
+        attention.v_proj.weight[begin : begin + head] += _HANDED * value
+        share = heads // groups
+        for number in range(group * share, (group + 1) * share):
+            own_rows = slice(number * head, (number + 1) * head)
+            if looks:
+                attention.q_proj.weight[number * head + rows] += alike
+                attention.q_proj.bias[number * head + last] += _SCENE
+            attention.o_proj.weight[:, own_rows] += _HANDED * value.T / share
+
+
+def _orthonormal(size: int) -> Tensor:
+    return torch.linalg.qr(torch.randn(size, size))[0]
