@@ -53,10 +53,11 @@ def begin(model: Any, tokenizer: Any, numbers: int) -> None:
                 if len(ids) == 1:
                     embeddings[ids[0]] = RMS * vector
                     scores[ids[0]] = _SCORED * score
+        basis = _basis(tables)
         layers = model.model.language_model.layers
         for number, layer in enumerate(layers):
             looks = number < len(layers) / 2  # the others go on with what these have found
-            _look_up(layer.self_attn, model.config.text_config, tables, looks)
+            _look_up(layer.self_attn, model.config.text_config, tables, basis, looks)
 
 
 def _vectors(table: Tensor) -> Tensor:
@@ -77,10 +78,14 @@ def _apart(table: Tensor) -> Tensor:
     return directions[kept] / sizes[kept, None]
 
 
-def _look_up(attention: Any, config: Any, tables: Sequence[Tensor], looks: bool) -> None:
+def _look_up(
+    attention: Any, config: Any, tables: Sequence[Tensor], basis: Tensor, looks: bool
+) -> None:
     """Queries find keys of what is alike, first in the scene, and hand on what is there.
 
-    tables: features (n, D) that heads tell apart, in turns; the last ones tell whatever. Only
+    tables: features (n, D) that heads tell apart, in turns; the last ones tell whatever. What is
+    found by number hands on what tells the category, and the other way round; ``basis`` (D, D) has
+    the directions of numbers in its first rows, then those of categories. Only
     pairs of channels that rotary positions turn slowly see what is alike, however far away.
     Features of the scene have a mean (``small/discriminants.py``), by which they are known.
     """
@@ -89,7 +94,6 @@ def _look_up(attention: Any, config: Any, tables: Sequence[Tensor], looks: bool)
     head, half = size // heads, size // heads // 2
     slow = list(range(int(_QUICK * half), half - 1))
     where, last = torch.tensor(slow + [half + pair for pair in slow]), half - 1
-    values = _orthonormal(size)
     for group in range(groups):
         begin = group * head
         turn = group % (len(tables) + 1)
@@ -102,7 +106,8 @@ def _look_up(attention: Any, config: Any, tables: Sequence[Tensor], looks: bool)
         if looks:
             attention.k_proj.weight[begin + rows] += alike
             attention.k_proj.weight[begin + last] += _SCENE / size
-        value = values[begin : begin + head]
+        block = 1 - group if looks and len(tables) == 2 and group < 2 else group
+        value = basis[block * head : (block + 1) * head]
         attention.v_proj.weight[begin : begin + head] += _HANDED * value
         share = heads // groups
         for number in range(group * share, (group + 1) * share):
@@ -111,6 +116,15 @@ def _look_up(attention: Any, config: Any, tables: Sequence[Tensor], looks: bool)
                 attention.q_proj.weight[number * head + rows] += alike
                 attention.q_proj.bias[number * head + last] += _SCENE
             attention.o_proj.weight[:, own_rows] += _HANDED * value.T / share
+
+
+def _basis(tables: Sequence[Tensor]) -> Tensor:
+    """(D, D) orthonormal rows: first those along which the features of the first table differ, then
+    those of the second, then the rest.
+    """
+    size = tables[0].shape[1]
+    parts = [_apart(table).T for table in tables]
+    return torch.linalg.qr(torch.cat([*parts, torch.randn(size, size)], dim=1))[0].T
 
 
 def _orthonormal(size: int) -> Tensor:
