@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from spatial_vlm_ros.small.tower_losses import with_numbers
+
 #: Of object cells with a number added; of each drawing, how often it counts.
 _FUSED, _OFTEN = 8000, 20
 _RIDGE = 1e-3  # of the mean variance of features
@@ -76,7 +78,6 @@ def _table(
     shown = torch.nonzero(seen.categories[:, :objects].sum(1) > 0.5)[:, 0]
     picked = shown[torch.randint(len(shown), (_FUSED,), generator=random)]
     which = torch.randint(len(numbers), (_FUSED,), generator=random)
-    ratio = cells.norm(dim=1).mean() / numbers.norm(dim=1).mean()
 
     def targets(told: Tensor, number: Tensor) -> Tensor:
         return torch.cat([told, number.double()], dim=1)
@@ -88,7 +89,7 @@ def _table(
     parts = [
         (cells, targets(what, none.expand(len(cells), -1)), rare),
         (
-            cells[picked] + ratio * numbers[which],
+            with_numbers(cells, picked, numbers, which),
             targets(what[picked], one_hot(which, len(numbers))),
             rare[picked],
         ),

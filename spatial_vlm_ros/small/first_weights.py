@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spatial_vlm_ros.small.labelled_views import CATEGORIES
+from spatial_vlm_ros.config import EncoderConfig
+from spatial_vlm_ros.small.labelled_views import OBJECTS
 from spatial_vlm_ros.vision.identifiers import identifier_text
 from spatial_vlm_ros.vision.qwen import QwenTower
 from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
@@ -22,7 +23,6 @@ from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
 #: Root mean square of features, and so of all embeddings.
 RMS = 0.3
 _SCORED = 0.05  # of what scores a word, for a feature of values about 1
-_SURROUNDINGS = 3  # last of CATEGORIES: floor, wall, none
 #: Score of what is alike, before the softmax; how far the scene comes before the text; how much of
 #: what is found is handed on; share of the quick pairs of rotary positions, which are left random.
 _ALIKE, _SCENE, _HANDED, _QUICK = 12.0, 12.0, 0.9, 0.45
@@ -33,14 +33,13 @@ def begin(model: Any, tokenizer: Any, numbers: int) -> None:
 
     numbers: objects that have a number.
     """
-    tower = QwenTower.of(model.model.visual, "small", 86_000)
+    tower = QwenTower.of(model.model.visual, "small", EncoderConfig.pixels)
     features = ReferenceFeatures(tower, None)
-    names = CATEGORIES[:-_SURROUNDINGS]
-    tables = [features.semantics(names)]
-    spelt = list(names)
+    tables = [features.semantics(OBJECTS)]
+    spelt = list(OBJECTS)
     if numbers:
         tables.insert(0, features.identifiers(range(numbers)))
-        spelt = [*map(identifier_text, range(numbers)), *names]
+        spelt = [*map(identifier_text, range(numbers)), *OBJECTS]
     embeddings = model.get_input_embeddings().weight
     scores = model.get_output_embeddings().weight
     given = torch.cat([_of_a_kind(_vectors(table)) for table in tables])
@@ -53,11 +52,13 @@ def begin(model: Any, tokenizer: Any, numbers: int) -> None:
                 if len(ids) == 1:
                     embeddings[ids[0]] = RMS * vector
                     scores[ids[0]] = _SCORED * score
-        basis = _basis(tables)
-        layers = model.model.language_model.layers
+        basis, layers = _basis(tables), model.model.language_model.layers
         for number, layer in enumerate(layers):
             looks = number < len(layers) / 2  # the others go on with what these have found
-            _look_up(layer.self_attn, model.config.text_config, tables, basis, looks)
+            if looks:
+                _look_up(layer.self_attn, model.config.text_config, tables)
+            swapped = looks and len(tables) == 2
+            _hand_on(layer.self_attn, model.config.text_config, basis, swapped)
 
 
 def _vectors(table: Tensor) -> Tensor:
@@ -78,24 +79,18 @@ def _apart(table: Tensor) -> Tensor:
     return directions[kept] / sizes[kept, None]
 
 
-def _look_up(
-    attention: Any, config: Any, tables: Sequence[Tensor], basis: Tensor, looks: bool
-) -> None:
-    """Queries find keys of what is alike, first in the scene, and hand on what is there.
+def _look_up(attention: Any, config: Any, tables: Sequence[Tensor]) -> None:
+    """Queries find keys of what is alike, first in the scene.
 
-    tables: features (n, D) that heads tell apart, in turns; the last ones tell whatever. What is
-    found by number hands on what tells the category, and the other way round; ``basis`` (D, D) has
-    the directions of numbers in its first rows, then those of categories. Only
-    pairs of channels that rotary positions turn slowly see what is alike, however far away.
-    Features of the scene have a mean (``small/discriminants.py``), by which they are known.
+    tables: features (n, D) that heads tell apart, in turns; the last ones tell whatever. Only pairs
+    of channels that rotary positions turn slowly see what is alike, however far away. Features of
+    the scene have a mean (``small/discriminants.py``), by which they are known.
     """
-    size, heads = config.hidden_size, config.num_attention_heads
-    groups = config.num_key_value_heads
-    head, half = size // heads, size // heads // 2
+    size, head = config.hidden_size, config.hidden_size // config.num_attention_heads
+    half = head // 2
     slow = list(range(int(_QUICK * half), half - 1))
     where, last = torch.tensor(slow + [half + pair for pair in slow]), half - 1
-    for group in range(groups):
-        begin = group * head
+    for group, numbers in enumerate(_heads(config)):
         turn = group % (len(tables) + 1)
         if turn < len(tables):
             own, alike = _vectors(tables[turn]), _apart(tables[turn])[: len(where)]
@@ -103,19 +98,33 @@ def _look_up(
             own, alike = torch.randn(size, size), _orthonormal(size)[: len(where)]
         alike = alike * (_ALIKE * head**0.5 / (own @ alike.T).square().sum(1).mean()).sqrt()
         rows = where[: len(alike)]
-        if looks:
-            attention.k_proj.weight[begin + rows] += alike
-            attention.k_proj.weight[begin + last] += _SCENE / size
-        block = 1 - group if looks and len(tables) == 2 and group < 2 else group
+        attention.k_proj.weight[group * head + rows] += alike
+        attention.k_proj.weight[group * head + last] += _SCENE / size
+        for number in numbers:
+            attention.q_proj.weight[number * head + rows] += alike
+            attention.q_proj.bias[number * head + last] += _SCENE
+
+
+def _hand_on(attention: Any, config: Any, basis: Tensor, swapped: bool) -> None:
+    """What is found is added to what looked for it, by each group of heads a part of it.
+
+    basis: (D, D) rows along which numbers differ, then those along which categories do, then the
+    rest. swapped: what is found by number hands on the category, and the other way round.
+    """
+    head = config.hidden_size // config.num_attention_heads
+    for group, numbers in enumerate(_heads(config)):
+        block = 1 - group if swapped and group < 2 else group
         value = basis[block * head : (block + 1) * head]
-        attention.v_proj.weight[begin : begin + head] += _HANDED * value
-        share = heads // groups
-        for number in range(group * share, (group + 1) * share):
-            own_rows = slice(number * head, (number + 1) * head)
-            if looks:
-                attention.q_proj.weight[number * head + rows] += alike
-                attention.q_proj.bias[number * head + last] += _SCENE
-            attention.o_proj.weight[:, own_rows] += _HANDED * value.T / share
+        attention.v_proj.weight[group * head : (group + 1) * head] += _HANDED * value
+        for number in numbers:
+            rows = slice(number * head, (number + 1) * head)
+            attention.o_proj.weight[:, rows] += _HANDED * value.T / len(numbers)
+
+
+def _heads(config: Any) -> list[range]:
+    """The heads that share keys and values, by group."""
+    share = config.num_attention_heads // config.num_key_value_heads
+    return [range(n * share, (n + 1) * share) for n in range(config.num_key_value_heads)]
 
 
 def _basis(tables: Sequence[Tensor]) -> Tensor:

@@ -19,8 +19,9 @@ from spatial_vlm_ros.simulation.views import take_views
 from spatial_vlm_ros.vision.images import resized
 
 PATCH = 14
-#: What a pixel can show; the last is what is none of them.
-CATEGORIES = (*sorted({style.category for style in CATALOGUE.values()}), "floor", "wall", "none")
+OBJECTS = tuple(sorted({style.category for style in CATALOGUE.values()}))
+#: What a pixel can show: objects, surroundings, and at last what is none of them.
+CATEGORIES = (*OBJECTS, "floor", "wall", "none")
 #: Colours of objects; the last is of what is no object.
 PAINTS = (*COLOURS, "none")
 

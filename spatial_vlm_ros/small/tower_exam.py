@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spatial_vlm_ros.small.labelled_views import LabelledViews
+from spatial_vlm_ros.small.labelled_views import OBJECTS, LabelledViews
 from spatial_vlm_ros.small.tower_losses import cell_shares
 from spatial_vlm_ros.small.tower_training import MERGE, SHRUNK_MERGE, Pixels, TowerTrainer, pixels
 
@@ -32,7 +32,7 @@ def examine(trainer: TowerTrainer, views: LabelledViews) -> dict[str, float]:
             named = trainer.readings.category(features).argmax(1) == categories.argmax(1)
             painted = trainer.readings.paint(features).argmax(1) == paints.argmax(1)
             end = " of small images" if shrunk else ""
-            shown = categories[:, :-3].amax(1) > _SURE
+            shown = categories[:, : len(OBJECTS)].amax(1) > _SURE
             coloured = paints[:, :-1].amax(1) > _SURE
             found[f"cells{end}"] = _share(named)
             found[f"objects{end}"] = _share(named[shown])

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from spatial_vlm_ros.small.labelled_views import CATEGORIES, PAINTS
+from spatial_vlm_ros.small.labelled_views import CATEGORIES, OBJECTS, PAINTS
 
-#: Of the classes, the last ones: surroundings, and what is none of them.
-_SURROUNDINGS = 3
 #: Features of objects that get identifiers, of one step.
 _FUSED = 256
 
@@ -49,10 +47,10 @@ def losses(
     read: Readings, seen: Seen, drawn: Drawn, rarity: Tensor, random: torch.Generator
 ) -> dict[str, Tensor]:
     """By what they are of. rarity: (classes,) how much each category counts."""
-    objects = torch.nonzero(seen.categories[:, :-_SURROUNDINGS].sum(1) > 0.5)[:, 0]
+    objects = torch.nonzero(seen.categories[:, : len(OBJECTS)].sum(1) > 0.5)[:, 0]
     where = objects[torch.randperm(len(objects), generator=random)[:_FUSED]]
     which = torch.randint(len(drawn.identifiers), (len(where),), generator=random)
-    fused = _fused(seen.features, where, drawn.identifiers, which)
+    fused = with_numbers(seen.features, where, drawn.identifiers, which)
     drawings = torch.cat([drawn.identifiers, drawn.symbols])
     return {
         "category": cross_entropy(read.category(seen.features), seen.categories, rarity),
@@ -87,7 +85,7 @@ def cell_shares(shares: Tensor, side: int) -> Tensor:
     return flat / flat.sum(1, keepdim=True).clamp_min(1e-6)
 
 
-def _fused(features: Tensor, where: Tensor, identifiers: Tensor, which: Tensor) -> Tensor:
+def with_numbers(features: Tensor, where: Tensor, identifiers: Tensor, which: Tensor) -> Tensor:
     """Some features with identifiers as long as they, as ``proxies/fusion.py`` adds them."""
     ratio = features.norm(dim=1).mean() / identifiers.norm(dim=1).mean().clamp_min(1e-6)
     return features[where] + ratio * identifiers[which]

@@ -31,7 +31,7 @@ from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.proxies.patchify import upsample
 from spatial_vlm_ros.small.discriminants import Examples, discriminants
 from spatial_vlm_ros.small.first_weights import RMS
-from spatial_vlm_ros.small.labelled_views import CATEGORIES, PATCH, LabelledViews
+from spatial_vlm_ros.small.labelled_views import OBJECTS, PATCH, LabelledViews
 from spatial_vlm_ros.small.tower_losses import Drawn, Readings, Seen, cell_shares, losses, rarity
 from spatial_vlm_ros.vision.identifiers import draw_number
 from spatial_vlm_ros.vision.images import (
@@ -71,8 +71,8 @@ class TowerTraining:
 
     images, drawings: of each step; drawings are of numbers and half as many symbols. shrunk: share
     of steps whose images are made smaller by a third, as SSR sees them; flipped: of those whose
-    left and right change places. rms: of how features differ from their
-    mean when done.
+    left and right change places. rms: of how features differ from their mean
+    when done.
     """
 
     steps: int = 2400
@@ -109,9 +109,7 @@ class TowerTrainer:
         self.numbers = [
             pixels(as_tensor(draw_number(n, _NUMBER * _CELL))) for n in range(config.numbers)
         ]
-        self.symbols = [
-            pixels(as_tensor(draw_symbol(name, _SYMBOL * _CELL))) for name in CATEGORIES[:-3]
-        ]
+        self.symbols = [pixels(as_tensor(draw_symbol(name, _SYMBOL * _CELL))) for name in OBJECTS]
         self._rarity = rarity(views.categories)
         self._odds = torch.tensor([config.shrunk, config.flipped])
         self._step = 0
