@@ -16,7 +16,8 @@ NAMES = {1: "sofa", 4: "chair (#4)", 7: "chair (#7)", 9: "mug"}
 #: What answers about objects are made of.
 PIECES = [
     *("<OBJ", "<OBJ000>", "<OBJ002>", "<OBJ099>", "OBJ003", "<OBJ1234>", "O", "B", "<", ">"),
-    *("#7", "#", "(#7)", "(", ")", "sofa", "chair", " ", ". ", "7", "the red ", "é", "\n"),
+    *("#7", "#", "(#7)", "(", ")", "sofa", "chair", " chair", "s", " ", ". ", "7"),
+    *("the red ", "é", "\n"),
     *("<OBJ" + "9" * 40 + ">", "#" + "1" * 40),
 ]
 texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=60)
@@ -71,6 +72,8 @@ def test_to_the_model(people: str, model: str) -> None:
         ("It is <OBJ1234>, #77.", "It is <OBJ1234> (no such object), #77 (no such object)."),
         ("chair (#7) and chair #4", "chair (#7) and chair (#4)"),
         ("OBJ12 <obj002> OBJECTIVE", "OBJ12 <obj002> OBJECTIVE"),
+        ("<OBJ001> chair, <OBJ003> mug", "chair (#4), mug"),
+        ("<OBJ001> chairs, <OBJ002> seat, #4", "chair (#4) chairs, chair (#7) seat, chair (#4)"),
         ("", ""),
     ],
 )  # fmt: skip

@@ -21,10 +21,11 @@ _CITED = re.compile(
 )
 #: The same in a question: there people name ids.
 _ASKED = re.compile(r"\(#([0-9]+)\)|(?<![\w&#])#([0-9]+)(?!\w)")
-#: The end of a text that may be read otherwise when it goes on: a number begun, or brackets.
+#: The end of a text that may be read otherwise when it goes on: a number begun, or brackets, or a
+#: number that its noun may follow.
 _OPEN = re.compile(
     r"(?:\(|\(?(?:<(?:O(?:B(?:J[0-9]*)?)?)?|(?<!\w)O(?:B(?:J[0-9]*)?)?|#[0-9]*)"
-    r"|\(<OBJ[0-9]+>)?\Z"
+    r"|\(?(?:<OBJ[0-9]+>|(?<!\w)OBJ[0-9]{3}|(?<![\w&#])#[0-9]+)\)?(?: [^\W\d_]*)?)?\Z"
 )
 #: Longer numbers are of no object; Python itself refuses to read very long ones.
 _MOST_DIGITS = 18
@@ -68,8 +69,9 @@ class Numbering:
     def to_people(self, text: str, names: Mapping[int, str]) -> str:
         """A model's text with names (id to name, as ``scene_names`` gives them) for numbers.
 
-        Where the name stands before its number it is not said again. What names no object is left
-        as it is written, with "(no such object)" after it.
+        Where the name stands before its number it is not said again, nor a word that stands behind
+        it: "<OBJ002> chair" is "chair (#7)". What names no object is left as it is written, with
+        "(no such object)" after it.
         """
         parts, at = [], 0
         for cited in self.citations(text):
@@ -79,7 +81,7 @@ class Numbering:
                 parts += [before, cited.written, " (no such object)"]
             else:
                 parts += _named(before, cited.written, name)
-            at = cited.end
+            at = cited.end + (0 if name is None else _said_again(text, cited.end, name))
         return "".join([*parts, text[at:]])
 
     def citations(self, text: str) -> Iterator[Citation]:
@@ -116,6 +118,14 @@ def _named(before: str, written: str, name: str) -> tuple[str, str]:
     if said[len(rest) :].lower() == noun.lower() and not rest[-1:].isalnum():
         return (before, f"(#{number}") if number else (said, "")
     return before, f"({name})" if written.startswith("(") else name
+
+
+def _said_again(text: str, end: int, name: str) -> int:
+    """Length of what follows a number, if it is its noun."""
+    noun = f" {name.partition(' (#')[0]}"
+    behind = text[end : end + len(noun) + 1]
+    again = behind[: len(noun)].lower() == noun.lower() and noun[1:].isalpha()
+    return len(noun) if again and not behind[len(noun) :].isalnum() else 0
 
 
 def _integer(digits: str) -> int:
