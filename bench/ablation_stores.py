@@ -26,9 +26,14 @@ from spatial_vlm_ros.proxies.opening import open_encoder
 from spatial_vlm_ros.proxies.patchify import patchify, upsample
 from spatial_vlm_ros.proxies.sequence import build
 from spatial_vlm_ros.proxies.triplets import PatchTriplets
-from spatial_vlm_ros.reasoners.scene_inputs import of_other_objects
 from spatial_vlm_ros.training.filling import SCENES, FramePlan, fill
-from spatial_vlm_ros.training.precompute import FrameSettings, Scene, keyframes, true_groups
+from spatial_vlm_ros.training.precompute import (
+    FrameSettings,
+    Scene,
+    annotated,
+    keyframes,
+    true_groups,
+)
 from spatial_vlm_ros.training.sources import Simulated
 from spatial_vlm_ros.training.store import ProxyStore, SceneStore, StoredProxies
 from spatial_vlm_ros.vision.encoder import VisionEncoder
@@ -156,9 +161,7 @@ class ClusteredPlan:
         patches = PatchTriplets(kept.features.float(), kept.points_scene, kept.groups)
         least = {} if number is None else {number: self.asked}
         found = build(patches, self.proxies, least)
-        known = {item.id for item in scene.annotation.objects}
-        absent = torch.tensor(of_other_objects(found.groups, known), dtype=torch.int64)
-        there = ~torch.isin(found.groups, absent)  # as in training/precompute.py
+        there = annotated(found.groups, scene)
         return StoredProxies(
             found.features[there].half(),
             found.points_scene[there],

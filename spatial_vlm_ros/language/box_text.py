@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from spatial_vlm_ros.language.decimals import listed
 from spatial_vlm_ros.scene.box import Box
 
 KEY = "bbox_3d"
@@ -58,11 +59,10 @@ class BoxReply:
 def write_box(box: Box, label: str = "") -> str:
     """One object; ``ValueError`` for what :func:`read_boxes` would refuse."""
     numbers = _checked(box.canonical().to_tuple()).to_tuple()
-    # Adding 0 makes -0.00 of numbers that round to it 0.00.
-    values = ", ".join(f"{round(number, 2) + 0.0:.2f}" for number in numbers)
+    values = listed(numbers)
     # No brace of a label can be taken for the end of the object.
     name = json.dumps(label, ensure_ascii=False).replace("{", "\\u007b").replace("}", "\\u007d")
-    text = f'{{"label": {name}, "{KEY}": [{values}]}}' if label else f'{{"{KEY}": [{values}]}}'
+    text = f'{{"label": {name}, "{KEY}": {values}}}' if label else f'{{"{KEY}": {values}}}'
     if len(text) > LONGEST_OBJECT:
         raise ValueError(f"a label of {len(label)} characters: {label[:80]!r}")
     return text

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spatial_vlm_ros.language.cogmap_text import write_cogmaps
+from spatial_vlm_ros.language.decimals import two_decimals
 from spatial_vlm_ros.language.names import label_words, scene_names
 from spatial_vlm_ros.language.said import said_once
 from spatial_vlm_ros.language.token_count import most_qwen_tokens
@@ -198,4 +199,4 @@ def _robot(scene: SceneGraph) -> str:
 
 def _metres(*values: float) -> str:
     """Two decimals each, and no -0.00."""
-    return " ".join(f"{round(value, 2) + 0.0:.2f}" for value in values)
+    return " ".join(map(two_decimals, values))

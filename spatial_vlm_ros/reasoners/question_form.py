@@ -13,7 +13,7 @@ from enum import Enum
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.lexicon import split_words
 from spatial_vlm_ros.reasoning.scale import plus_minus
-from spatial_vlm_ros.reasoning.units import AREAS, LENGTHS
+from spatial_vlm_ros.reasoning.units import AREAS, of_length
 from spatial_vlm_ros.reasoning.vocabulary import MEASURES
 from spatial_vlm_ros.reasoning.wording import Wording, read
 from spatial_vlm_ros.scene.graph import SceneGraph
@@ -121,5 +121,5 @@ def _measured_in(geometric: Answer, wording: Wording) -> str:
     if geometric.kind == "size" and "volume" in {MEASURES.get(word) for word in wording.words}:
         return "m3"
     if geometric.kind in ("distance", "size"):
-        return wording.unit if wording.unit in LENGTHS else "m"
+        return of_length(wording.unit)
     return ""

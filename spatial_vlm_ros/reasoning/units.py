@@ -46,6 +46,11 @@ def convert(value: float, unit: str, wanted: str) -> float:
     return value
 
 
+def of_length(unit: str) -> str:
+    """A unit of length; metres where it is none."""
+    return unit if unit in LENGTHS else "m"
+
+
 def read_number(text: str) -> tuple[float, str] | None:
     """The first number of ``text`` and the unit written after it, "" for none."""
     found = _NUMBER.search(text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spatial_vlm_ros.config import MemoryConfig
 from spatial_vlm_ros.data.scenes import AnnotatedScene
@@ -88,9 +89,7 @@ class ProxyMaker:
         sequence = proxies.read().sequence
         if not len(sequence):
             raise Unusable("nothing seen", f"no image of {scene.annotation.name} shows anything")
-        known = {item.id + scene.shift for item in scene.annotation.objects}
-        absent = of_other_objects(sequence.groups, known)
-        there = ~torch.isin(sequence.groups, torch.tensor(absent, dtype=torch.int64))
+        there = annotated(sequence.groups, scene)
         points_scene = sequence.points_scene[there].float()
         lowest = float(points_scene[:, 2].min())
         return StoredProxies(
@@ -100,6 +99,12 @@ class ProxyMaker:
             lowest if floor is None else floor,
             scene.shift,
         )
+
+
+def annotated(groups: Tensor, scene: Scene) -> Tensor:
+    """(N,) bool: whether a proxy of a group (N,) is of an object of the annotation, or of none."""
+    known = {item.id + scene.shift for item in scene.annotation.objects}
+    return ~torch.isin(groups, torch.tensor(of_other_objects(groups, known), dtype=torch.int64))
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,7 @@ def _relative(text: str, answer: str) -> float:
         given, right = float(text), float(answer)
     except ValueError:
         return 0.0
-    error = abs(given - right) / right if right else float(given != right)
-    return float((error <= _ERRORS + 1e-9).mean())
+    return _rightness(abs(given - right) / right if right else float(given != right))
 
 
 def _relative_to_all(text: str, answer: str) -> float:
@@ -57,7 +56,12 @@ def _relative_to_all(text: str, answer: str) -> float:
     given, right = (np.array(re.findall(r"[-.\d]+", part), float) for part in (text, answer))
     if len(given) != len(right):
         return 0.0
-    error = np.linalg.norm(given - right) / max(float(np.linalg.norm(right)), 1e-9)
+    off, away = (float(np.linalg.norm(each)) for each in (given - right, right))
+    return _rightness(off / max(away, 1e-9))
+
+
+def _rightness(error: float) -> float:
+    """Of a relative error."""
     return float((error <= _ERRORS + 1e-9).mean())
 
 

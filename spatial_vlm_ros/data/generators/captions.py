@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
 
-from spatial_vlm_ros.data.generators.coordinates import metres
 from spatial_vlm_ros.data.generators.draft import Draft, Kind, Pools, written
 from spatial_vlm_ros.data.generators.relations import contact
 from spatial_vlm_ros.data.generators.relations.margins import MARGIN_M
 from spatial_vlm_ros.data.generators.subject import Subject, a, is_plural
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.language.decimals import two_decimals
 from spatial_vlm_ros.reasoning.describe import bare, counted, joined
 
 #: For what has a plural for its name.
@@ -76,7 +76,7 @@ class _Speaker:
 def sentences(subject: Subject, number: int, numbered: bool) -> Iterator[str]:
     """All that is clear of an object."""
     speaker, box = _Speaker(subject, numbered), subject.box[number]
-    length, width, height = map(metres, (box.length, box.width, box.height))
+    length, width, height = map(two_decimals, (box.length, box.width, box.height))
     yield f"This is {speaker.one(number)}, {length} m long, {width} m wide and {height} m tall."
     yield from _standing(subject, speaker, number)
     things = _carried(subject, number)
@@ -101,7 +101,7 @@ def _standing(subject: Subject, speaker: _Speaker, number: int) -> Iterator[str]
     elif contact.on_floor(subject, number):
         yield "It stands on the floor."
     elif floor is not None and subject.box[number].bottom - floor >= MARGIN_M:
-        higher = metres(subject.box[number].bottom - floor)
+        higher = two_decimals(subject.box[number].bottom - floor)
         yield f"Its lower edge is {higher} m above the floor."
     for predicate, clear in (("under", contact.is_under), ("above", contact.is_above)):
         others = [o for o in subject.numbers if (number, o) in subject.related.get(predicate, ())]
@@ -120,7 +120,7 @@ def _neighbours(subject: Subject, speaker: _Speaker, number: int) -> Iterator[st
         return
     near = [o for o in others if apart[o] < apart[others[0]] + MARGIN_M] if others else []
     if len(near) == 1 and MARGIN_M <= apart[near[0]] <= FARTHEST_M:
-        away = metres(apart[near[0]])
+        away = two_decimals(apart[near[0]])
         yield f"The nearest thing to it is {speaker.name(near[0])}, {away} m away."
 
 
@@ -158,7 +158,7 @@ def _scene_sentences(subject: Subject) -> Iterator[str]:
     tallest = sorted(subject.box, key=lambda n: -subject.box[n].height)
     heights = [subject.box[n].height for n in tallest[:2]]
     if len(heights) == 2 and heights[0] - heights[1] >= MARGIN_M and tallest[0] in shown:
-        yield f"The tallest thing is {speaker.name(tallest[0])}, {metres(heights[0])} m."
+        yield f"The tallest thing is {speaker.name(tallest[0])}, {two_decimals(heights[0])} m."
     for n in subject.numbers:
         things = _carried(subject, n)
         if things and n in subject.phrase:

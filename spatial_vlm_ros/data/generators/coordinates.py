@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from spatial_vlm_ros.data.generators.subject import Subject
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
+from spatial_vlm_ros.language.decimals import listed, two_decimals
 from spatial_vlm_ros.scene.box import Box
 
 #: Metres by which a place is nearer to one centre than to any other, and from the border of a cell.
@@ -67,16 +68,6 @@ _NEAREST = (
 )
 
 
-def metres(value: float) -> str:
-    """Two decimals, never "-0.00"."""
-    return f"{round(value, 2) + 0.0:.2f}"
-
-
-def numbers(values: Iterable[float]) -> str:
-    """Like "[1.20, -0.35, 0.40]"."""
-    return f"[{', '.join(map(metres, values))}]"
-
-
 def _of_each(
     wordings: tuple[str, ...], answer: Callable[[Box], str]
 ) -> Callable[[Subject, random.Random], Pools]:
@@ -112,7 +103,7 @@ def side(subject: Subject, rng: random.Random) -> Pools:
     def drafts(name: str) -> Iterator[Draft]:
         for n in subject.shuffled(rng):
             question = rng.choice(_SIDES[name]).format(n=subject.called([n], rng)[0])
-            yield Draft(question, metres(getattr(subject.box[n], name)), (n,))
+            yield Draft(question, two_decimals(getattr(subject.box[n], name)), (n,))
 
     return [drafts(name) for name in _SIDES]
 
@@ -128,13 +119,13 @@ def above_floor(subject: Subject, rng: random.Random) -> Pools:
             height = getattr(subject.box[n], name) - floor
             if height > -CELL_MARGIN_M:
                 question = _ABOVE[name].format(n=subject.called([n], rng)[0])
-                yield Draft(question, metres(max(height, 0.0)), (n,))
+                yield Draft(question, two_decimals(max(height, 0.0)), (n,))
 
     return [drafts(name) for name in _ABOVE]
 
 
 def _away(box: Box) -> str:
-    return metres(math.dist(box.center, (0, 0, 0)))
+    return two_decimals(math.dist(box.center, (0, 0, 0)))
 
 
 def _cell(box: Box) -> str:
@@ -155,7 +146,7 @@ def at_place(subject: Subject, rng: random.Random) -> Pools:
             away = np.linalg.norm(centres - place, axis=1)
             own = math.dist(centre, place)
             if np.count_nonzero(away < own + MARGIN_M) == 1:
-                question = rng.choice(_NEAREST).format(place=numbers(place))
+                question = rng.choice(_NEAREST).format(place=listed(place))
                 answer, *accepted = rng.sample(subject.names(n), len(subject.names(n)))
                 yield Draft(question, answer, accepted=tuple(accepted), targets=(n,))
 
@@ -163,8 +154,8 @@ def at_place(subject: Subject, rng: random.Random) -> Pools:
 
 
 KINDS = (
-    Kind("centre", "coordinates", _of_each(_CENTRE, lambda box: numbers(box.center))),
-    Kind("size", "coordinates", _of_each(_SIZE, lambda box: numbers(box.size))),
+    Kind("centre", "coordinates", _of_each(_CENTRE, lambda box: listed(box.center))),
+    Kind("size", "coordinates", _of_each(_SIZE, lambda box: listed(box.size))),
     Kind("bounding_box", "coordinates", bounding_box),
     Kind("side", "object_size", side),
     Kind("above_floor", "coordinates", above_floor),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
+from spatial_vlm_ros.language.decimals import listed
 from spatial_vlm_ros.reasoning import describe, ranking, resolve, units
 from spatial_vlm_ros.reasoning.answer import Answer
 from spatial_vlm_ros.reasoning.kinds.categories import meant
@@ -49,10 +50,9 @@ def _numbers(
     found: Found,
     asked: Asked,
 ) -> Answer:
-    unit = asked.wording.unit if asked.wording.unit in units.LENGTHS else "m"
+    unit = units.of_length(asked.wording.unit)
     in_unit = [units.convert(float(value), "m", unit) for value in values]
-    # Adding 0 makes -0.00 of numbers that round to it 0.00.
-    value = f"[{', '.join(f'{round(number, 2) + 0.0:.2f}' for number in in_unit)}]"
+    value = listed(in_unit)
     text = f"{what} of {describe.name(item)} is {value}{frame} in {unit}."
     return reply(kind, text, value, objects=[item], based_on=[found], doubts=_doubts(asked))
 
@@ -112,7 +112,7 @@ def away(asked: Asked) -> Answer:
 def _length(
     metres: float, what: str, where: str, item: SceneObject, found: Found, asked: Asked
 ) -> Answer:
-    unit = asked.wording.unit if asked.wording.unit in units.LENGTHS else "m"
+    unit = units.of_length(asked.wording.unit)
     value, known = units.convert(metres, "m", unit), asked.view.scale
     text = f"{what} {describe.name(item)} is {known.said(value, unit)} {where}."
     spread = known.of(value, unit)
@@ -124,7 +124,7 @@ def _length(
 def at_place(asked: Asked) -> Answer:
     """Which object has its centre nearest to a place."""
     asked.view.need_metres()
-    unit = asked.wording.unit if asked.wording.unit in units.LENGTHS else "m"
+    unit = units.of_length(asked.wording.unit)
     items, place = asked.view.objects, np.array(asked.gaps["place"]) * units.LENGTHS[unit]
     if not items:
         raise Unclear("I have seen nothing yet.")

@@ -56,7 +56,7 @@ def _two(asked: Asked) -> tuple[Found, Found]:
 
 
 def _in_unit(metres: float, unit: str) -> tuple[float, str]:
-    unit = unit if unit in units.LENGTHS else "m"
+    unit = units.of_length(unit)
     return units.convert(metres, "m", unit), unit
 
 
