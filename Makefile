@@ -4,6 +4,7 @@
 # make bench   speed and memory; writes build/bench.json
 # make ablations  what choices of proxies and local maps are worth, and how phrases are resolved;
 #                 writes build/ablations.json, build/cogmaps.json and build/referring.json
+# make models  train small models from nothing but seeds, for hours; writes build/small_models
 # make setup   only what all of these do first: the environment
 # make clean   remove everything that make made
 #
@@ -38,7 +39,7 @@ ifndef ROS_DOMAIN_ID  # apart from whatever else runs on this machine
 export ROS_DOMAIN_ID := $(shell echo $$((RANDOM % 100 + 1)))
 endif
 
-.PHONY: demo test lint bench ablations setup clean lock
+.PHONY: demo test lint bench ablations models setup clean lock
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -58,6 +59,9 @@ bench: setup
 
 ablations: setup
 	$(ENTER) python -m bench.ablations && python -m bench.cogmaps && python -m bench.referring
+
+models: setup
+	$(ENTER) tools/small_models/train.sh
 
 setup: $(VENV)/.ready
 

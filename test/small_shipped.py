@@ -19,7 +19,7 @@ def ship(folder: Path) -> None:
     for name in NAMES:
         kind = name.partition("-")[0]
         spatial = {"source": "points"} if name == "ssr-small" else None
-        tokenizer = train_tokenizer(texts(ROWS, kind), 500, SIZES.identifiers)
+        tokenizer = train_tokenizer(texts(ROWS), 500, SIZES.identifiers)
         model = new_model(kind, tokenizer, sizes=SIZES, spatial=spatial).half()
         save(folder / name, model, tokenizer, PIXELS[kind])
         (folder / name / "README.md").write_text(f"# {name}\n")

@@ -247,7 +247,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("small")
     rows = [Row("1", "vsi", "a/b", "counting", "How many chairs are there?", "3")]
     for kind, spatial in (("proxy3d", None), ("ssr", {"source": "points"})):
-        cut = train_tokenizer(texts(rows, kind), 500)
+        cut = train_tokenizer(texts(rows), 500)
         model = new_model(kind, cut, None, SIZES, spatial, seed=1)
         if spatial is None:
             torch.nn.init.normal_(model.position.mlp[-1].weight)  # as if it had learnt

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
 from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
@@ -32,12 +33,13 @@ ROWS = [
     Row("1", "vsi", "a/b", "counting", "How many chairs are in this room?", "3"),
     Row("2", "own", "a/b", "grounding", "Locate the chair nearest to #7.", "[]"),
     Row("3", "own", "a/b", "identify", "What is #12?", "B", options=("lamp", "red mug")),
+    Row("4", "own", "a/b", "grounding", "Locate all lamps.", "[]"),
 ]
 SIZES = SmallSizes(hidden=64, intermediate=64, layers=1, heads=2, kv_heads=1, identifiers=16)
 
 
 def tokenizer(kind: str = "proxy3d"):
-    return train_tokenizer(texts(ROWS, kind), 600, 16 if kind == "proxy3d" else 0)
+    return train_tokenizer(texts(ROWS), 600, 16 if kind == "proxy3d" else 0)
 
 
 # The tokenizer -------------------------------------------------------------------------------
@@ -80,11 +82,11 @@ def test_its_template_is_that_of_qwen() -> None:
 
 
 def test_texts_are_as_the_model_reads_them() -> None:
-    told = list(texts(ROWS, "proxy3d"))
+    told = list(texts(ROWS))
     assert "Locate the chair nearest to <OBJ007>." in told
     assert any("A. lamp\nB. red mug" in text and "letter" in text for text in told)
-    assert "None" in told
-    assert not any("<OBJ" in text for text in texts(ROWS, "ssr"))
+    assert told.count("None") == 2
+    assert told.count("[]") == 1  # as an SSR answers, which knows no numbers
 
 
 def test_texts_are_of_questions_about_rooms_where_none_are_given() -> None:
@@ -116,7 +118,7 @@ def test_checkpoints_load_as_what_they_are(tmp_path: Path) -> None:
 
 
 def test_both_kinds_together_fit_into_thirty_megabytes() -> None:
-    cut = train_tokenizer(texts(ROWS, "proxy3d"), 1200, 64)
+    cut = train_tokenizer(texts(ROWS), 1200, 64)
     grown = 1200 - len(cut)  # of more text it would have all tokens
     weights = 0
     for kind, spatial in (("proxy3d", None), ("ssr", {"source": "points"})):
@@ -137,6 +139,35 @@ def test_seeds_give_weights_and_an_unknown_kind_is_refused() -> None:
         new_model("chat", cut)
 
 
+def test_a_model_begins_with_the_language_model_of_another(tmp_path: Path) -> None:
+    cut = tokenizer()
+    taught = new_model("proxy3d", cut, sizes=SIZES, seed=1)
+    ssr = new_model("ssr", cut, sizes=SIZES, seed=2, language=taught)
+    for name in ("model.language_model", "lm_head"):
+        same = taught.get_submodule(name).state_dict()
+        for part, weight in ssr.get_submodule(name).state_dict().items():
+            assert torch.equal(weight, same[part]), part
+    tower = ssr.model.visual.patch_embed.proj.weight
+    assert not torch.equal(tower, taught.model.visual.patch_embed.proj.weight)
+    with pytest.raises(ValueError, match="language: its language model has other sizes"):
+        new_model("ssr", cut, language=taught)
+
+
+def test_the_command_makes_an_ssr_of_a_proxy3d(tmp_path: Path, capsys) -> None:
+    first, second = str(tmp_path / "proxy3d"), str(tmp_path / "ssr")
+    cut = train_tokenizer(texts(ROWS), 500, 64)
+    save(tmp_path / "proxy3d", new_model("proxy3d", cut), cut, PIXELS["proxy3d"])
+    assert main(["small", "model", "ssr", second, "--language", first]) == 0
+    made = load_ssr(ModelConfig(second, "cpu", "float32"))
+    taught = load_proxy3d(ModelConfig(first, "cpu", "float32"))
+    assert torch.equal(made.model.lm_head.weight, taught.model.lm_head.weight)
+    assert made.tokenizer.get_vocab() == cut.get_vocab()
+    settings = tmp_path / "proxy3d" / "config.json"
+    settings.write_text(settings.read_text().replace('"proxy3d"', '"qwen2_5_vl"'))
+    assert main(["small", "model", "ssr", second, "--language", first]) == 2
+    assert "is of a qwen2_5_vl, not a proxy3d or ssr" in capsys.readouterr().err
+
+
 def test_a_camera_is_seen_as_the_tower_was_trained() -> None:
     assert fit_size(480, 640, 28, PIXELS["proxy3d"]) == (252, 336)
     assert fit_size(480, 640, 28, PIXELS["ssr"]) == (168, 224)
@@ -144,7 +175,7 @@ def test_a_camera_is_seen_as_the_tower_was_trained() -> None:
 
 def test_an_untrained_model_looks_for_the_object_that_is_asked_about() -> None:
     """The number in the question looks at the proxy that bears it more than at any other."""
-    cut = train_tokenizer(texts(ROWS, "proxy3d"), 900, 64)
+    cut = train_tokenizer(texts(ROWS), 900, 64)
     model = new_model("proxy3d", cut, read_tower(TRAINED_TOWER))
     features = ReferenceFeatures(QwenTower.of(model.model.visual, "small", 86_000), None)
     names = ["chair", "lamp", "door", "mug", "plant", "desk"]

@@ -51,7 +51,7 @@ def scene() -> Scene:
 def checkpoint(request, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param) / "small"
     rows = [Row("1", "vsi", "a/b", "counting", "How many chairs are there?", "3")]
-    cut = train_tokenizer(texts(rows, request.param), 500)
+    cut = train_tokenizer(texts(rows), 500)
     spatial = {"source": "points"} if request.param == "ssr" else None
     save(folder, new_model(request.param, cut, None, SIZES, spatial), cut, PIXELS[request.param])
     return folder

@@ -138,6 +138,9 @@ def test_rows_are_collected_or_counted(tmp_path: Path, ending: str) -> None:
     assert found.report().startswith(told)
     other = collect([Source(str(file), limit=5)], number_of, 0, tmp_path / "other")
     assert other.fingerprint != found.fingerprint
+    named = write_rows(tmp_path / f"b.{ending}", [row(n, subtask="ab"[n % 2]) for n in (1, 2, 3)])
+    kinds = collect([Source(str(named), tasks=("a", "counting"))], number_of, 0, tmp_path / "kinds")
+    assert [each.id for each in kinds.rows] == ["2"]
     with pytest.raises(ValueError, match=rf"a\.{ending} has no row to learn \(20 another task"):
         collect([Source(str(file), tasks=("caption",))], number_of, 0, tmp_path / "none")
     assert not list((tmp_path / "none").iterdir())

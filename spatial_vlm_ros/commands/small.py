@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spatial_vlm_ros.models.scene_model import SceneModel
 
 #: Seeds of rooms whose questions the tokenizer is made for.
 _TEXT_ROOMS = range(10_000, 10_040)
@@ -49,6 +52,10 @@ def add(commands: Any) -> None:
         nargs="+",
         help="whose texts its tokenizer is made for: folders or files of rows (default: questions "
         "about simulated rooms)",
+    )
+    model.add_argument(
+        "--language",
+        help="folder of a small checkpoint, whose tokenizer and trained language model it has",
     )
     model.add_argument("--vocabulary", type=int, default=1200, help="tokens, at most")
     model.add_argument("--seed", type=int, default=0, help="of its weights (default 0)")
@@ -97,14 +104,32 @@ def make_model(arguments: argparse.Namespace) -> int:
     from spatial_vlm_ros.small.texts import room_rows, texts
     from spatial_vlm_ros.small.tokenizer import train_tokenizer
 
-    sizes = SmallSizes()
-    identifiers = sizes.identifiers if arguments.kind == "proxy3d" else 0
-    rows = read_rows(*arguments.rows) if arguments.rows else room_rows(_TEXT_ROOMS)
-    words = texts(rows, arguments.kind)
-    tokenizer = train_tokenizer(words, arguments.vocabulary, identifiers)
+    sizes, language = SmallSizes(), None
+    if arguments.language:
+        tokenizer, language = _language(arguments.language)
+    else:
+        rows = read_rows(*arguments.rows) if arguments.rows else room_rows(_TEXT_ROOMS)
+        tokenizer = train_tokenizer(texts(rows), arguments.vocabulary, sizes.identifiers)
     tower = read_tower(arguments.tower or TRAINED_TOWER)
-    model = new_model(arguments.kind, tokenizer, tower, sizes, seed=arguments.seed)
+    model = new_model(
+        arguments.kind, tokenizer, tower, sizes, seed=arguments.seed, language=language
+    )
     save(arguments.output, model, tokenizer, PIXELS[arguments.kind])
     count = sum(weights.numel() for weights in model.parameters())
     print(f"written: {arguments.output}, {count / 1e6:.2f} million weights")
     return 0
+
+
+def _language(folder: str) -> tuple[Any, SceneModel]:
+    """Tokenizer and model of a checkpoint."""
+    import torch
+
+    from spatial_vlm_ros.training.config import ModelSettings
+    from spatial_vlm_ros.training.opening import load
+    from spatial_vlm_ros.vision.checkpoint import Checkpoint
+
+    kind = str(Checkpoint.find(folder).settings().get("model_type"))
+    if kind not in ("proxy3d", "ssr"):
+        raise ValueError(f"--language {folder}: is of a {kind}, not a proxy3d or ssr")
+    loaded = load(ModelSettings(kind, folder), torch.float32)
+    return loaded.tokenizer, loaded.model

@@ -54,11 +54,13 @@ def new_model(
     sizes: SmallSizes | None = None,
     spatial: Mapping[str, Any] | None = None,
     seed: int = 0,
+    language: SceneModel | None = None,
 ) -> SceneModel:
     """An untrained "proxy3d" or "ssr", but for its vision tower's weights ``tower``.
 
     tower: as :func:`read_tower` gives them; None for random ones. spatial: of SSR-3D; None for
-    SSR-2D.
+    SSR-2D. language: a model of these sizes and this tokenizer, whose trained language model it
+    begins with; ``ValueError``: it is of others.
     """
     sizes = sizes or SmallSizes()
     fields = _fields(tokenizer, sizes)
@@ -86,12 +88,23 @@ def new_model(
             begin(model, tokenizer, sizes.identifiers if kind == "proxy3d" else 0)
             if hasattr(model, "spatial"):
                 model.spatial.start_from(model.model.visual.merger)
+    if language is not None:
+        _take_language(model, language)
     generation = model.generation_config
     generation.eos_token_id = [
         tokenizer.convert_tokens_to_ids(word) for word in ("<|im_end|>", "<|endoftext|>")
     ]
     generation.pad_token_id = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     return model.eval()
+
+
+def _take_language(model: SceneModel, other: SceneModel) -> None:
+    for name in ("model.language_model", "lm_head"):
+        weights = other.get_submodule(name).state_dict()
+        own = model.get_submodule(name).state_dict()
+        if [part.shape for part in own.values()] != [part.shape for part in weights.values()]:
+            raise ValueError("language: its language model has other sizes")
+        model.get_submodule(name).load_state_dict(weights)
 
 
 def save(folder: Path, model: SceneModel, tokenizer: Any, pixels: int) -> None:

@@ -23,14 +23,19 @@ def room_rows(seeds: Iterable[int], most: int = 2) -> Iterator[Row]:
             yield from generator(name)(scene, seed, most)
 
 
-def texts(rows: Iterable[Row], kind: str) -> Iterator[str]:
-    """Questions with what tells their form, and answers; first what the reasoner says itself."""
-    yield from [_SYSTEM[kind], "system", "user", "assistant"] * 10
-    numbering = Numbering.of(range(_MOST), _MOST if kind == "proxy3d" else 0)
+def texts(rows: Iterable[Row]) -> Iterator[str]:
+    """Questions as each kind of model is asked them, with what tells their form, and answers; first
+    what reasoners say themselves.
+    """
+    yield from [*_SYSTEM.values(), "system", "user", "assistant"] * 10
+    numberings = {
+        kind: Numbering.of(range(_MOST), _MOST if kind == "proxy3d" else 0) for kind in _SYSTEM
+    }
     for row in rows:
-        try:
-            taught = lesson(row, kind, numbering)
-        except Unteachable:
-            continue
-        yield taught.question
-        yield taught.answer
+        for kind, numbering in numberings.items():
+            try:
+                taught = lesson(row, kind, numbering)
+            except Unteachable:
+                continue
+            yield taught.question
+            yield taught.answer

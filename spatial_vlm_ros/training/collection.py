@@ -163,7 +163,7 @@ def _look_through(
         for count, row in enumerate(_rows(source), 1):
             if count % _OFTEN == 0:
                 say(f"{source.rows}: looked through {count} rows, {len(found)} can be learnt")
-            if source.tasks and row.task not in source.tasks:
+            if source.tasks and not {row.task, row.subtask} & {*source.tasks}:
                 reasons[OTHER_TASK] += 1
                 continue
             try:

@@ -52,7 +52,7 @@ class Source:
         1.0, "How often each row comes in an epoch; 0.3: a share, another each time", low=0, high=99
     )
     limit: int = setting(0, "At most so many rows, drawn once; 0: all", low=0)
-    tasks: tuple[str, ...] = setting((), "Only these tasks; empty: all")
+    tasks: tuple[str, ...] = setting((), "Only these tasks, or kinds of them; empty: all")
     images: str = setting("", "ssr: folder of the images that rows are about")
 
     def contradiction(self) -> str:
