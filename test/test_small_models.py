@@ -139,7 +139,7 @@ def test_seeds_give_weights_and_an_unknown_kind_is_refused() -> None:
         new_model("chat", cut)
 
 
-def test_a_model_begins_with_the_language_model_of_another(tmp_path: Path) -> None:
+def test_a_model_begins_with_the_language_model_of_another() -> None:
     cut = tokenizer()
     taught = new_model("proxy3d", cut, sizes=SIZES, seed=1)
     ssr = new_model("ssr", cut, sizes=SIZES, seed=2, language=taught)

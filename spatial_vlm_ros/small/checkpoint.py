@@ -85,7 +85,8 @@ def new_model(
             raise ValueError(f"{kind!r} is neither proxy3d nor ssr")
         if tower is not None:
             model.model.visual.load_state_dict(tower)
-            begin(model, tokenizer, sizes.identifiers if kind == "proxy3d" else 0)
+            if language is None:
+                begin(model, tokenizer, sizes.identifiers if kind == "proxy3d" else 0)
             if hasattr(model, "spatial"):
                 model.spatial.start_from(model.model.visual.merger)
     if language is not None:

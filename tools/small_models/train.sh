@@ -8,7 +8,8 @@
 #   SET="..."       settings of every training, e.g. training.steps=1
 set -euo pipefail
 recipe=$(cd "$(dirname "$0")" && pwd)
-rooms=${FIRST:-10000}:$((${FIRST:-10000} + ${ROOMS:-224}))
+first=${FIRST:-10000}
+rooms=$first:$((first + ${ROOMS:-224}))
 folder=${FOLDER:-build/small_models}
 mkdir -p "$folder"
 cd "$folder"
