@@ -12,14 +12,17 @@ from small_lessons import SCENES, rows, school
 from torch.nn.functional import cross_entropy
 
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
+from spatial_vlm_ros.serving.generation import Generator
 from spatial_vlm_ros.training.arguments import training_arguments
 from spatial_vlm_ros.training.config import TrainConfig
 from spatial_vlm_ros.training.config_file import load
 from spatial_vlm_ros.training.dataset import Sequences
+from spatial_vlm_ros.training.exam import scene_prefix
 from spatial_vlm_ros.training.lessons import lesson
 from spatial_vlm_ros.training.mixture import Entry
 from spatial_vlm_ros.training.opening import Pupil, open_pupil
 from spatial_vlm_ros.training.packing import IGNORED, attention_mask, collate, pack
+from spatial_vlm_ros.training.simplified import SymbolScenes
 from spatial_vlm_ros.training.trainer import SceneTrainer
 
 POINTS = {"spatial": "points", "spatial_width": 16}
@@ -50,6 +53,18 @@ def pupil(folder: Path, name: str) -> tuple[Pupil, TrainConfig]:
             if part.startswith(("position.", "spatial.")):
                 weight += 0.1 * torch.randn(weight.shape, generator=random)
     return opened, config
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_scene_stands_in_exams_where_it_stands_in_lessons(folder: Path, name: str) -> None:
+    opened, _ = pupil(folder, name)
+    about = rows(kind=opened.teacher.kind)
+    (number, row) = next((n, row) for n, row in enumerate(about) if row.scene == SCENES[0])
+    lessons = Sequences([Entry((number,), (1,))], about, opened.teacher)[0]
+    asked = scene_prefix(row, Generator(opened.loaded, 8, 60.0), opened.teacher)
+    length = asked.ids.shape[1]
+    assert torch.equal(asked.positions[:, 0], lessons.positions[:, :length])
+    assert int(lessons.positions[:, length].max()) == int(asked.positions.max()) + 1
 
 
 def gradients(model: Any) -> dict[str, torch.Tensor]:
@@ -93,7 +108,10 @@ def test_loss_and_gradients_are_those_of_separate_questions(folder: Path, name: 
             asked = tokenizer(text, add_special_tokens=False)["input_ids"]
             told = tokenizer(f"{taught.answer}<|im_end|>", add_special_tokens=False)["input_ids"]
             ids = torch.tensor([asked + told])
-            scores = model(input_ids=ids, **shown.inputs, use_cache=False).logits
+            given = dict(shown.inputs)
+            if isinstance(teacher.scenes, SymbolScenes):  # their positions are not the model's own
+                given["position_ids"] = teacher.scenes.positions(ids[0], shown)[:, None]
+            scores = model(input_ids=ids, **given, use_cache=False).logits
             apart = apart + cross_entropy(
                 scores[0, len(asked) - 1 : -1], torch.tensor(told), reduction="sum"
             )

@@ -82,6 +82,21 @@ def test_an_object_is_one_token_of_its_category_and_number(features: ReferenceFe
     assert not flat.shown(ROOM, numbering).inputs["proxy_positions"].any()
 
 
+def test_questions_stand_behind_symbols_where_they_will_stand_behind_proxies(
+    features: ReferenceFeatures,
+) -> None:
+    """A model of little training knows only the distances that it has seen."""
+    scenes = SymbolScenes({ROOM: scene(ROOM)}, features, 10, PLACEHOLDER, placed=True)
+    shown = scenes.shown(ROOM, Numbering(()))
+    ids = torch.tensor([1, 2, *shown.placeholders, 3, 4])
+    positions = scenes.positions(ids, shown)
+    assert positions.shape == (3, 8)
+    assert positions[0].tolist() == [0, 1, 176, 351, 526, 701, 702, 703]
+    assert torch.equal(positions[1], positions[2])
+    empty = scenes.positions(torch.tensor([1, 3, 4]), shown)
+    assert empty[0].tolist() == [0, 1, 2]
+
+
 def test_heights_are_over_the_floor(features: ReferenceFeatures) -> None:
     def heights(floor: float | None) -> list[float]:
         room = replace(scene(ROOM), floor_z=floor)

@@ -41,7 +41,7 @@ def answers(
     for row in sorted(rows, key=lambda row: (row.scene, row.images, row.system)):
         numbering = teacher.numbering(row.scene)
         if prefix is None or at != about(row):
-            prefix, at = _prefix(row, generator, teacher), about(row)
+            prefix, at = scene_prefix(row, generator, teacher), about(row)
         taught = lesson(row, teacher.kind, numbering)
         words = teacher.prompt(row).question(taught.question)
         given = generator.after_scene(prefix, words, generator.held_to(taught.form)).text
@@ -56,15 +56,17 @@ def by_task(tasks: Sequence[str], scored: Iterator[tuple[Row, str, float]]) -> t
     return found
 
 
-def _prefix(row: Row, generator: Generator, teacher: Teacher) -> ScenePrefix:
+def scene_prefix(row: Row, generator: Generator, teacher: Teacher) -> ScenePrefix:
+    """What comes before the question, at the positions with which it is trained."""
     shown = teacher.shown(row, teacher.numbering(row.scene))
     ids = teacher.prefix(row, shown)[None].to(generator.device)
     inputs: dict[str, Any] = {name: t.to(generator.device) for name, t in shown.inputs.items()}
     if not shown.geometry:
         inputs.pop("spatial_values", None)
     if inputs:
-        return generator.encode(ids, inputs)
-    with torch.inference_mode():
-        embeddings = generator.model.get_input_embeddings()(ids)
+        embeddings = generator.encode(ids, inputs).embeddings
+    else:
+        with torch.inference_mode():
+            embeddings = generator.model.get_input_embeddings()(ids)
     positions = teacher.scenes.positions(ids[0].cpu(), shown)
     return ScenePrefix(ids, embeddings, positions[:, None].to(ids.device))

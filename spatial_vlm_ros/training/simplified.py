@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spatial_vlm_ros.config import ProxyConfig
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
 from spatial_vlm_ros.proxies.serialisation import serialise
 from spatial_vlm_ros.reasoners.numbering import Numbering
@@ -72,8 +73,13 @@ class SymbolScenes:
         return Shown([self._placeholder] * len(order), inputs)
 
     def positions(self, ids: Tensor, shown: Shown) -> Tensor:
-        """See :class:`spatial_vlm_ros.training.scenes.Scenes`: as text."""
-        return text_positions(ids)
+        """See :class:`spatial_vlm_ros.training.scenes.Scenes`: as text, but spread as proxies are,
+        so that questions begin where they will begin behind proxies.
+        """
+        positions, symbols = text_positions(ids), ids == self._placeholder
+        count = max(int(symbols.sum()), 1)
+        spread = max(ProxyConfig.budget - count, 0) / count
+        return positions + (symbols.cumsum(0) * spread).round().long()
 
 
 def floor_of(scene: AnnotatedScene) -> float:
