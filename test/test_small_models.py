@@ -162,6 +162,9 @@ def test_the_command_makes_an_ssr_of_a_proxy3d(tmp_path: Path, capsys) -> None:
     taught = load_proxy3d(ModelConfig(first, "cpu", "float32"))
     assert torch.equal(made.model.lm_head.weight, taught.model.lm_head.weight)
     assert made.tokenizer.get_vocab() == cut.get_vocab()
+    for other in (["--rows", first], ["--vocabulary", "300"]):
+        assert main(["small", "model", "ssr", second, "--language", first, *other]) == 2
+        assert "--rows and --vocabulary have no meaning" in capsys.readouterr().err
     settings = tmp_path / "proxy3d" / "config.json"
     settings.write_text(settings.read_text().replace('"proxy3d"', '"qwen2_5_vl"'))
     assert main(["small", "model", "ssr", second, "--language", first]) == 2
@@ -174,7 +177,9 @@ def test_a_camera_is_seen_as_the_tower_was_trained() -> None:
 
 
 def test_an_untrained_model_looks_for_the_object_that_is_asked_about() -> None:
-    """The number in the question looks at the proxy that bears it more than at any other."""
+    """Numbers find the proxies that bear them, nouns those of their kind, others none; the end
+    finds in a later layer what has found something, however far the scene and its heights reach.
+    """
     cut = train_tokenizer(texts(ROWS), 900, 64)
     model = new_model("proxy3d", cut, read_tower(TRAINED_TOWER))
     features = ReferenceFeatures(QwenTower.of(model.model.visual, "small", 86_000), None)
@@ -183,16 +188,47 @@ def test_an_untrained_model_looks_for_the_object_that_is_asked_about() -> None:
     scene = proxy_inputs(
         features.semantics(names),
         torch.tensor(bearers),
-        torch.zeros(6, 3),
+        torch.tensor([[3.0 * n - 8, 4.0 - n, 0.4 * n] for n in range(6)]),
         0.0,
         {number: features.identifier(number) for number in bearers},
     )
-    before = cut("You see:", add_special_tokens=False)["input_ids"]
-    asked = cut("What is <OBJ041>", add_special_tokens=False)["input_ids"]
-    ids = torch.tensor([[*before, *[model.config.proxy_token_id] * 6, *asked]])
+    config = model.config
+    before = [
+        *cut("Of <OBJ007>", add_special_tokens=False)["input_ids"],
+        config.vision_start_token_id,
+    ]
+    asked = cut(" What is <OBJ041>, the chair?", add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([[*before, *[config.proxy_token_id] * 6, *asked]])
+    said = cut.convert_ids_to_tokens(ids[0].tolist())
+    far = torch.arange(ids.shape[1]) + 700 * (torch.arange(ids.shape[1]) >= len(before) + 6)
     model.set_attn_implementation("eager")
     with torch.inference_mode():
-        seen = model(input_ids=ids, output_attentions=True, **scene).attentions[0]
-    looked = seen[0, :, -1, len(before) : len(before) + 6].mean(0)
-    assert looked.argmax() == 3
-    assert looked[3] > 3 * looked[[0, 1, 2, 4, 5]].max()
+        layers = model(
+            input_ids=ids, position_ids=far.expand(3, 1, -1), output_attentions=True, **scene
+        ).attentions
+    first, begin = layers[0][0], len(before)
+    number, noun, other = (said.index(word) for word in ("<OBJ041>", "Ġchair", "Ġthe"))
+    assert (first[[0, 2], number, begin + 3] > 0.9).all()
+    assert first[1, noun, begin] > 0.9
+    assert (first[:, other, begin - 1] > 0.5).all()
+    assert first[1, number, begin - 1] > 0.5
+    found = layers[2][0][:, -1]
+    assert (found[:, [number, noun]].sum(1) > 0.5).all()
+    assert (found[:, said.index("<OBJ007>")] < 0.1).all()
+
+
+def test_a_width_that_the_layout_is_not_for_is_refused() -> None:
+    tower = read_tower(TRAINED_TOWER)
+    with pytest.raises(ValueError, match="the layout is for"):
+        new_model("proxy3d", tokenizer(), tower, SmallSizes(heads=4, kv_heads=4))
+
+
+def test_places_begin_as_different_as_they_are_far() -> None:
+    position = new_model(
+        "proxy3d", train_tokenizer(texts(ROWS), 900, 64), read_tower(TRAINED_TOWER)
+    ).position
+    with torch.inference_mode():
+        here, near, far = position.place(torch.tensor([[0.0, 0, 0], [0.3, 0, 0], [3.0, 2, 0]]))
+    assert not torch.stack([here, near, far])[:, 0:64:2].any()
+    assert not here[64:].any()
+    assert 0 < (here - near).norm() < 0.5 * (here - far).norm()

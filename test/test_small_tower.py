@@ -9,22 +9,25 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.nn.functional import normalize
 
 from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.config import EncoderConfig
 from spatial_vlm_ros.data.files import write_rows
 from spatial_vlm_ros.data.row import Row
+from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
+from spatial_vlm_ros.scene.box import Box
+from spatial_vlm_ros.small.alignment import Shown, aligned
 from spatial_vlm_ros.small.checkpoint import PIXELS, TRAINED_TOWER, SmallSizes, read_tower
-from spatial_vlm_ros.small.discriminants import Examples, discriminants
-from spatial_vlm_ros.small.first_weights import RMS
+from spatial_vlm_ros.small.labelled_proxies import labelled_proxies
 from spatial_vlm_ros.small.labelled_views import (
     CATEGORIES,
+    OBJECTS,
     PAINTS,
     LabelledViews,
     labelled_views,
     of_room,
 )
+from spatial_vlm_ros.small.layout import CATEGORY, LEVEL, NUMBER, NUMBERS, PLACE, TEXT
 from spatial_vlm_ros.small.tower_exam import examine
 from spatial_vlm_ros.small.tower_losses import cell_shares, rarity
 from spatial_vlm_ros.small.tower_training import (
@@ -35,6 +38,7 @@ from spatial_vlm_ros.small.tower_training import (
     pixels,
     save_tower,
 )
+from spatial_vlm_ros.training.store import ProxyStore, StoredProxies
 from spatial_vlm_ros.vision.qwen import QwenTower
 from spatial_vlm_ros.vision.reference_features import ReferenceFeatures
 
@@ -109,52 +113,100 @@ def test_training_is_the_same_each_time() -> None:
     assert [one.step() for _ in range(2)] == [same.step() for _ in range(2)]
 
 
-def test_features_have_the_size_asked_for_and_read_as_before() -> None:
-    trainer = TowerTrainer(views(), small_training(4), bfloat16=False)
-    trainer.step()
+def test_an_aligned_tower_speaks_by_channels() -> None:
+    trainer = TowerTrainer(views(), small_training(60), bfloat16=False)
+    for _ in range(60):
+        trainer.step()
+    trainer.align(steps=300)
     images = [pixels(views().image(index)) for index in range(len(views()))]
     with torch.inference_mode():
-        before = trainer.readings.category(torch.cat(trainer.features(images)))
-        trainer.finish()
         features = torch.cat(trainer.features(images))
-        after = trainer.readings.category(features)
-    mean = features.mean(0)
-    torch.testing.assert_close(mean, torch.full_like(mean, 0.4 * RMS), atol=1e-4, rtol=0)
-    assert float((features - mean).square().mean().sqrt()) == pytest.approx(RMS, rel=1e-3)
-    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+    level = torch.full_like(features[:, PLACE][:, ::2], LEVEL)
+    torch.testing.assert_close(features[:, PLACE][:, ::2], level, atol=1e-4, rtol=0)
+    assert features[:, PLACE][:, 1::2].abs().max() < 1e-4
+    assert features[:, TEXT:].abs().max() < 1e-4
+    shares = cell_shares(views().categories, MERGE)
+    sure = shares.amax(1) > 0.9
+    right = features[sure, CATEGORY].argmax(1) == shares[sure].argmax(1)
+    assert right.float().mean() > 0.6
 
 
-def test_discriminants_lay_open_what_features_hide() -> None:
-    """Category and number are small beside what tells nothing; afterwards each is nearest to the
-    drawing of its own."""
+def hidden_scene() -> tuple[Shown, torch.Tensor, torch.Tensor]:
+    """Parts of scenes, numbers and symbols whose meaning is small beside what tells nothing."""
     random = torch.Generator().manual_seed(1)
-    signs, marks, hidden = (torch.randn(4, 24, generator=random) for _ in range(3))
-    shown = torch.arange(400) % 4
+    signs, hidden = (torch.randn(n, 192, generator=random) for n in (len(CATEGORIES), 4))
+    marks = torch.linalg.qr(torch.randn(192, NUMBERS, generator=random))[0].T * 192**0.5
+    what = torch.arange(1200) % len(CATEGORIES)
+    noise = 2 * torch.randn(1200, 4, generator=random) @ hidden
+    features = 0.3 * (signs[what] + noise + 1)
+    possible = torch.nn.functional.one_hot(what, len(CATEGORIES)).bool()
+    around = what >= len(OBJECTS)
+    possible[around] = torch.arange(len(CATEGORIES)) >= len(OBJECTS)
+    shown = Shown(features, possible, torch.full((1200,), len(PAINTS) - 1))
+    return shown, 0.3 * (marks + 1), 0.3 * (signs[: len(OBJECTS)] + 1)
 
-    def cells(count: int) -> torch.Tensor:
-        noise = 5 * torch.randn(count, 4, generator=random) @ hidden
-        return signs[shown[:count]] + noise + 3
 
-    categories = torch.nn.functional.one_hot(shown, 5).float()
-    paints = torch.ones(400, 1)
-    seen = Examples(cells(400), categories, paints, marks + 3, signs + 3)
-    weight, bias = (part.float() for part in discriminants(seen, 4, 0.5))
-    assert torch.linalg.matrix_rank(weight) == 24
+def test_alignment_lays_open_what_features_hide() -> None:
+    """Categories and numbers, added to each other as proxies are, each in channels of its own."""
+    shown, numbers, symbols = hidden_scene()
+    half = torch.arange(len(shown.features)) < 800
+    weight, bias = aligned(shown.some(half), None, numbers, symbols, 300)
+    features, marks = (part @ weight.T + bias for part in (shown.features[~half], numbers))
+    which = torch.arange(400) % NUMBERS
+    worn = features + features.norm(dim=1).mean() / marks.norm(dim=1).mean() * marks[which]
+    possible = shown.possible[~half]
+    read = worn[:, CATEGORY].argmax(1, keepdim=True)
+    assert possible.gather(1, read).float().mean() > 0.95
+    objects = shown.some(~half).objects
+    assert (worn[objects, NUMBER].argmax(1) == which[objects]).float().mean() > 0.95
+    assert (features[:, NUMBER].amax(1) < worn[:, NUMBER].amax(1)).float().mean() > 0.95
+    signs = symbols @ weight.T + bias
+    assert torch.equal(signs[:, CATEGORY].argmax(1), torch.arange(len(OBJECTS)))
+    again = aligned(shown.some(half), None, numbers, symbols, 3)
+    assert torch.equal(again[0], aligned(shown.some(half), None, numbers, symbols, 3)[0])
 
-    def nearest(features: torch.Tensor, drawings: torch.Tensor) -> torch.Tensor:
-        apart = features - features.mean(0)
-        return (normalize(apart) @ normalize(drawings - drawings.mean(0)).T).argmax(1)
 
-    fresh, worn = cells(200), torch.arange(200) // 4 % 4
-    both = fresh + marks[worn]
-    assert (nearest(both, signs) == shown[:200]).float().mean() < 0.6
-    turned = both @ weight.T + bias
-    assert (nearest(turned, signs @ weight.T) == shown[:200]).float().mean() > 0.95
-    assert (nearest(turned, marks @ weight.T) == worn).float().mean() > 0.95
+def test_alignment_needs_objects_and_surroundings() -> None:
+    shown, numbers, symbols = hidden_scene()
+    for part in (shown.some(shown.objects), shown.some(~shown.objects)):
+        with pytest.raises(ValueError, match="objects and surroundings: one of them lacks"):
+            aligned(part, None, numbers, symbols, 1)
+        with pytest.raises(ValueError, match="one of them lacks"):
+            aligned(shown, part, numbers, symbols, 1)
+
+
+def room_store(folder: Path) -> dict[str, AnnotatedScene]:
+    """A store with one room: a red chair of two proxies, something unknown, the floor."""
+    box = Box(1.0, 2.0, 0.3, 0.5, 0.5, 0.9, 0.0)
+    chair = AnnotatedObject(4, "chair", box, colour="red")
+    other = AnnotatedObject(9, "spaceship", box)
+    scene = AnnotatedScene("a/room", (chair, other), np.eye(4))
+    proxies = StoredProxies(
+        torch.arange(4.0)[:, None].expand(4, 192).contiguous(),
+        torch.zeros(4, 3),
+        torch.tensor([4, 9, -1, 4]),
+        0.0,
+    )
+    store = ProxyStore.create(folder, "tower", {})
+    store.put("a/room", proxies)
+    return {"a/room": scene}
+
+
+def test_proxies_are_labelled_by_what_they_are_of(tmp_path: Path) -> None:
+    scenes = room_store(tmp_path)
+    shown = labelled_proxies(ProxyStore.open(tmp_path), scenes)
+    assert shown.features[:, 0].tolist() == [2.0, 0.0, 3.0]
+    assert shown.objects.tolist() == [False, True, True]
+    around, chair = shown.possible[0], shown.possible[1]
+    assert [CATEGORIES[n] for n in around.nonzero()[:, 0]] == ["floor", "wall", "none"]
+    assert [CATEGORIES[n] for n in chair.nonzero()[:, 0]] == ["chair"]
+    assert [PAINTS[n] for n in shown.paints] == ["none", "red", "red"]
+    with pytest.raises(ValueError, match="has no proxies of the scenes given"):
+        labelled_proxies(ProxyStore.open(tmp_path), {})
 
 
 def test_the_tower_that_ships_sees_rooms_it_has_never_seen() -> None:
-    """What a cell shows is the symbol to which its features are nearest."""
+    """The channel of what a cell shows is the highest, and so it is of symbols and numbers."""
     views = LabelledViews.concatenate([of_room(seed, 4, 336, 252) for seed in (9_001, 9_002)])
     trainer = TowerTrainer(views, TowerTraining(), bfloat16=False)
     trainer.tower.load_state_dict(read_tower(TRAINED_TOWER))
@@ -162,12 +214,15 @@ def test_the_tower_that_ships_sees_rooms_it_has_never_seen() -> None:
         images = [pixels(views.image(index)) for index in range(len(views))]
         cells = torch.cat([trainer.features([image])[0] for image in images])
         signs = torch.stack([trainer.features([each])[0].mean(0) for each in trainer.symbols])
+        drawn = trainer.numbers[:NUMBERS]
+        numbers = torch.stack([trainer.features([each])[0].mean(0) for each in drawn])
     shares = cell_shares(views.categories, 2)
     shown = shares[:, : len(signs)].amax(1) > 0.5
-    found = normalize(cells[shown] - cells.mean(0)) @ normalize(signs - signs.mean(0)).T
-    right = (found.argmax(1) == shares[shown].argmax(1)).float().mean()
+    right = (cells[shown, CATEGORY].argmax(1) == shares[shown].argmax(1)).float().mean()
     assert int(shown.sum()) > 50
     assert right > 0.6
+    assert torch.equal(signs[:, CATEGORY].argmax(1), torch.arange(len(OBJECTS)))
+    assert torch.equal(numbers[:, NUMBER].argmax(1), torch.arange(NUMBERS))
 
 
 def test_a_checkpoint_with_the_tower_sees_what_the_tower_sees(tmp_path: Path) -> None:

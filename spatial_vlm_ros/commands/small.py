@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 #: Seeds of rooms whose questions the tokenizer is made for.
 _TEXT_ROOMS = range(10_000, 10_040)
+_VOCABULARY = 1200
 
 
 def add(commands: Any) -> None:
@@ -39,6 +40,21 @@ def add(commands: Any) -> None:
         help="in which it computes (default %(default)s)",
     )
 
+    align = parts.add_parser("align", help="turn a tower's features by what proxies show")
+    align.set_defaults(command=align_tower)
+    align.add_argument("output", type=Path, help="file of its weights (.safetensors)")
+    align.add_argument(
+        "--proxies",
+        type=Path,
+        required=True,
+        help="folder of spatial-vlm precompute proxies, of simulated rooms by this tower",
+    )
+    align.add_argument("--tower", type=Path, help="file of weights (default: the one that ships)")
+    align.add_argument("--steps", type=int, default=2000, help="default %(default)s")
+    align.add_argument("--first", type=int, default=10_000, help="seed of the first room of images")
+    align.add_argument("--rooms", type=int, default=120, help="of images (default %(default)s)")
+    align.add_argument("--workers", type=int, default=1, help="processes that render (default 1)")
+
     model = parts.add_parser("model", help="write a small checkpoint that is yet to be trained")
     model.set_defaults(command=make_model)
     model.add_argument("kind", choices=("proxy3d", "ssr"))
@@ -57,7 +73,7 @@ def add(commands: Any) -> None:
         "--language",
         help="folder of a small checkpoint, whose tokenizer and trained language model it has",
     )
-    model.add_argument("--vocabulary", type=int, default=1200, help="tokens, at most")
+    model.add_argument("--vocabulary", type=int, help=f"tokens, at most (default {_VOCABULARY})")
     model.add_argument("--seed", type=int, default=0, help="of its weights (default 0)")
 
 
@@ -82,10 +98,34 @@ def train_tower(arguments: argparse.Namespace) -> int:
     trainer = TowerTrainer(rendered[0], config, arguments.precision == "bfloat16")
     for _ in tqdm(range(config.steps), "tower", unit="step", disable=None):
         trainer.step()
-    trainer.finish()
-    save_tower(trainer.tower, arguments.output)
     for name, share in examine(trainer, rendered[1]).items():
         print(f"{name:25}{share:7.3f}")
+    trainer.align(steps=config.steps)
+    save_tower(trainer.tower, arguments.output)
+    print(f"written: {arguments.output}")
+    return 0
+
+
+def align_tower(arguments: argparse.Namespace) -> int:
+    """Exit status 0; errors are ``ValueError``."""
+    from tqdm import tqdm
+
+    from spatial_vlm_ros.data.scenes import read_scenes
+    from spatial_vlm_ros.small.checkpoint import TRAINED_TOWER, read_tower
+    from spatial_vlm_ros.small.labelled_proxies import labelled_proxies
+    from spatial_vlm_ros.small.labelled_views import LabelledViews, labelled_views
+    from spatial_vlm_ros.small.tower_training import TowerTrainer, TowerTraining, save_tower
+    from spatial_vlm_ros.training.store import ProxyStore
+
+    store = ProxyStore.open(arguments.proxies)
+    proxies = labelled_proxies(store, read_scenes(arguments.proxies / "scenes.jsonl"))
+    seeds = range(arguments.first, arguments.first + arguments.rooms)
+    rooms = labelled_views(seeds, 4, 336, 252, arguments.workers)
+    shown = list(tqdm(rooms, "rooms", len(seeds), unit="room", disable=None))
+    trainer = TowerTrainer(LabelledViews.concatenate(shown), TowerTraining(), bfloat16=False)
+    trainer.tower.load_state_dict(read_tower(arguments.tower or TRAINED_TOWER))
+    trainer.align(proxies, arguments.steps)
+    save_tower(trainer.tower, arguments.output)
     print(f"written: {arguments.output}")
     return 0
 
@@ -106,10 +146,16 @@ def make_model(arguments: argparse.Namespace) -> int:
 
     sizes, language = SmallSizes(), None
     if arguments.language:
+        if arguments.rows or arguments.vocabulary is not None:
+            raise ValueError(
+                "--language: its tokenizer is taken too, so --rows and --vocabulary have no meaning"
+            )
         tokenizer, language = _language(arguments.language)
     else:
         rows = read_rows(*arguments.rows) if arguments.rows else room_rows(_TEXT_ROOMS)
-        tokenizer = train_tokenizer(texts(rows), arguments.vocabulary, sizes.identifiers)
+        tokenizer = train_tokenizer(
+            texts(rows), arguments.vocabulary or _VOCABULARY, sizes.identifiers
+        )
     tower = read_tower(arguments.tower or TRAINED_TOWER)
     model = new_model(
         arguments.kind, tokenizer, tower, sizes, seed=arguments.seed, language=language

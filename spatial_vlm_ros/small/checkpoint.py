@@ -16,6 +16,7 @@ from spatial_vlm_ros.models.proxy3d import Proxy3DConfig, Proxy3DForConditionalG
 from spatial_vlm_ros.models.scene_model import SceneModel
 from spatial_vlm_ros.models.ssr import SSRConfig, SSRForConditionalGeneration
 from spatial_vlm_ros.small.first_weights import begin
+from spatial_vlm_ros.small.layout import PLACE
 from spatial_vlm_ros.small.tower_training import TOWER
 from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
 
@@ -68,7 +69,7 @@ def new_model(
         torch.manual_seed(seed)
         if kind == "proxy3d":
             position = {
-                "rotated": sizes.hidden,
+                "rotated": min(PLACE.stop, sizes.hidden),
                 "fourier": sizes.fourier,
                 "hidden": sizes.position_hidden,
                 "gamma": sizes.gamma,
@@ -86,7 +87,7 @@ def new_model(
         if tower is not None:
             model.model.visual.load_state_dict(tower)
             if language is None:
-                begin(model, tokenizer, sizes.identifiers if kind == "proxy3d" else 0)
+                begin(model, tokenizer)
             if hasattr(model, "spatial"):
                 model.spatial.start_from(model.model.visual.merger)
     if language is not None:
@@ -154,7 +155,7 @@ def _fields(tokenizer: Any, sizes: SmallSizes) -> dict[str, Any]:
             "max_position_embeddings": 32768,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 1e6,
+                "rope_theta": 1e10,
                 "mrope_section": [time, height, head // 2 - time - height],
             },
             "bos_token_id": token("<|endoftext|>"),

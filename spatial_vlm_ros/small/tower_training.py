@@ -29,9 +29,9 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
 
 from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.proxies.patchify import upsample
-from spatial_vlm_ros.small.discriminants import Examples, discriminants
-from spatial_vlm_ros.small.first_weights import RMS
+from spatial_vlm_ros.small.alignment import Shown, aligned, turn_tower
 from spatial_vlm_ros.small.labelled_views import OBJECTS, PATCH, LabelledViews
+from spatial_vlm_ros.small.layout import NUMBERS
 from spatial_vlm_ros.small.tower_losses import Drawn, Readings, Seen, cell_shares, losses, rarity
 from spatial_vlm_ros.vision.identifiers import draw_number
 from spatial_vlm_ros.vision.images import (
@@ -58,8 +58,8 @@ _NUMBER, _SYMBOL = 2, 4
 #: Patches along a cell's side; and of an image to be shrunk by a third, before that.
 MERGE, SHRUNK_MERGE = 2, 3
 _FRAMES, _CELL = 2, 28
-#: Images by which features are turned when done.
-_FINISHED = 120
+#: Images by which features are aligned; share of a cell that what it shows has.
+_ALIGNED, _MOSTLY = 480, 0.5
 
 #: Patches of an image as the tower takes them, and how many there are along its sides.
 Pixels = tuple[Tensor, tuple[int, int]]
@@ -71,8 +71,7 @@ class TowerTraining:
 
     images, drawings: of each step; drawings are of numbers and half as many symbols. shrunk: share
     of steps whose images are made smaller by a third, as SSR sees them; flipped: of those whose
-    left and right change places. rms: of how features differ from their mean
-    when done.
+    left and right change places.
     """
 
     steps: int = 2400
@@ -84,7 +83,6 @@ class TowerTraining:
     warmup: int = 200
     shrunk: float = 0.33
     flipped: float = 0.5
-    rms: float = RMS
     seed: int = 0
 
 
@@ -106,9 +104,7 @@ class TowerTrainer:
             self._parameters, lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.95)
         )
         self._random = torch.Generator().manual_seed(config.seed)
-        self.numbers = [
-            pixels(as_tensor(draw_number(n, _NUMBER * _CELL))) for n in range(config.numbers)
-        ]
+        self.numbers = _numbers(config.numbers)
         self.symbols = [pixels(as_tensor(draw_symbol(name, _SYMBOL * _CELL))) for name in OBJECTS]
         self._rarity = rarity(views.categories)
         self._odds = torch.tensor([config.shrunk, config.flipped])
@@ -147,29 +143,36 @@ class TowerTrainer:
         sizes = (grids.prod(1) // MERGE**2).tolist()
         return list(out.pooler_output.split(sizes))
 
-    def finish(self) -> None:
-        """Turn features so that what they tell lies open (``small/discriminants.py``)."""
-        chosen = torch.linspace(0, len(self._views) - 1, min(len(self._views), _FINISHED)).long()
+    def align(self, proxies: Shown | None = None, steps: int = 2000) -> None:
+        """Bring features into the layout of ``small/layout.py``, once the tower is trained.
+
+        proxies: of rooms, by the tower as it is. Readings read the old features, so they are to be
+        examined before. ``ValueError``: images or proxies show no objects, or nothing else.
+        """
+        chosen = torch.linspace(0, len(self._views) - 1, min(len(self._views), _ALIGNED)).long()
         views = self._views.some(chosen)
         with torch.no_grad():
-            cells = [self.features([pixels(views.image(index))])[0] for index in range(len(views))]
+            parts = [self._shown(views, shrunk) for shrunk in (False, True)]
             numbers, symbols = (
                 torch.stack([self.features([drawing])[0].mean(0) for drawing in drawings])
-                for drawings in (self.numbers, self.symbols)
+                for drawings in (_numbers(NUMBERS), self.symbols)
             )
-            categories, paints = (
-                cell_shares(shares, MERGE) for shares in (views.categories, views.paints)
-            )
-            seen = Examples(torch.cat(cells), categories, paints, numbers, symbols)
-            weight, bias = discriminants(seen, len(self.symbols), self.config.rms)
-            back = torch.linalg.inv(weight)
-            last: Any = self.tower.merger.mlp[2]
-            last.weight.copy_(weight @ last.weight.double())
-            last.bias.copy_(weight @ last.bias.double() + bias)
-            for reading in self.readings.children():
-                own, moved = (part.double() for part in reading.parameters())
-                reading.weight.copy_(own @ back)  # type: ignore[operator]
-                reading.bias.copy_(moved - own @ back @ bias)  # type: ignore[operator]
+        cells = Shown(
+            torch.cat([part.features for part in parts]),
+            torch.cat([part.possible for part in parts]),
+            torch.cat([part.paints for part in parts]),
+        )
+        weight, bias = aligned(cells, proxies, numbers, symbols, steps, self.config.seed)
+        turn_tower(self.tower, weight, bias)
+
+    def _shown(self, views: LabelledViews, shrunk: bool) -> Shown:
+        """The cells of images that show mostly one thing."""
+        side = SHRUNK_MERGE if shrunk else MERGE
+        images = [pixels(views.image(index, shrunk)) for index in range(len(views))]
+        features = torch.cat([self.features([image])[0] for image in images])
+        categories, paints = cell_shares(views.categories, side), cell_shares(views.paints, side)
+        shown = Shown(features, categories > _MOSTLY, paints.argmax(1))
+        return shown.some(shown.possible.any(1))
 
     def _draw(self, count: int, number: int) -> Tensor:
         return torch.randperm(count, generator=self._random)[:number]
@@ -200,6 +203,11 @@ def pixels(image: Tensor) -> Pixels:
     seen = normalised(image, torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD))
     size = image.shape[1] // PATCH, image.shape[2] // PATCH
     return patches(seen, PATCH, MERGE, _FRAMES), size
+
+
+def _numbers(count: int) -> list[Pixels]:
+    """Drawings of the first numbers."""
+    return [pixels(as_tensor(draw_number(n, _NUMBER * _CELL))) for n in range(count)]
 
 
 def save_tower(tower: nn.Module, path: Path) -> None:
