@@ -14,7 +14,7 @@ from spatial_vlm_ros.cli import main
 from spatial_vlm_ros.config import EncoderConfig
 from spatial_vlm_ros.data.files import write_rows
 from spatial_vlm_ros.data.row import Row
-from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
+from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene, write_scenes
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.small.alignment import Shown, aligned
 from spatial_vlm_ros.small.checkpoint import PIXELS, TRAINED_TOWER, SmallSizes, read_tower
@@ -264,3 +264,15 @@ def test_the_command_trains_a_tower(tmp_path: Path, capsys) -> None:
     assert "objects" in told
     assert "merger.mlp.2.weight" in load_file(tmp_path / "tower.safetensors")
     assert main([*asked, "--held-out", "31"]) == 2
+
+
+def test_the_command_aligns_a_tower(tmp_path: Path, capsys) -> None:
+    write_scenes(tmp_path / "scenes.jsonl", room_store(tmp_path).values())
+    aligned_tower = tmp_path / "tower.safetensors"
+    asked = ["small", "align", str(aligned_tower), "--first", "30", "--rooms", "1", "--steps", "1"]
+    assert main([*asked, "--proxies", str(tmp_path)]) == 0
+    bias = load_file(aligned_tower)["merger.mlp.2.bias"]
+    assert bias[PLACE][::2].tolist() == pytest.approx([LEVEL] * 32)
+    assert not bias[TEXT:].any()
+    assert main([*asked, "--proxies", str(tmp_path / "none")]) == 2
+    assert "precompute it first" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spatial_vlm_ros.models.scene_model import SceneModel
+    from spatial_vlm_ros.small.labelled_views import LabelledViews
 
 #: Seeds of rooms whose questions the tokenizer is made for.
 _TEXT_ROOMS = range(10_000, 10_040)
@@ -81,7 +82,6 @@ def train_tower(arguments: argparse.Namespace) -> int:
     """Exit status 0; errors are ``ValueError``."""
     from tqdm import tqdm
 
-    from spatial_vlm_ros.small.labelled_views import LabelledViews, labelled_views
     from spatial_vlm_ros.small.tower_exam import examine
     from spatial_vlm_ros.small.tower_training import TowerTrainer, TowerTraining, save_tower
 
@@ -89,11 +89,7 @@ def train_tower(arguments: argparse.Namespace) -> int:
     if not 0 < held_out <= first:
         raise ValueError(f"--held-out: {held_out} is not within 1 and --first, {first}")
     seeds = range(first, first + arguments.rooms), range(first - held_out, first)
-    rendered = []
-    for each in seeds:
-        rooms = labelled_views(each, arguments.views, 336, 252, arguments.workers)
-        shown = tqdm(rooms, "rooms", len(each), unit="room", disable=None)
-        rendered.append(LabelledViews.concatenate(list(shown)))
+    rendered = [_rendered(each, arguments.views, arguments.workers) for each in seeds]
     config = TowerTraining(steps=arguments.steps, seed=arguments.seed)
     trainer = TowerTrainer(rendered[0], config, arguments.precision == "bfloat16")
     for _ in tqdm(range(config.steps), "tower", unit="step", disable=None):
@@ -108,26 +104,33 @@ def train_tower(arguments: argparse.Namespace) -> int:
 
 def align_tower(arguments: argparse.Namespace) -> int:
     """Exit status 0; errors are ``ValueError``."""
-    from tqdm import tqdm
-
     from spatial_vlm_ros.data.scenes import read_scenes
     from spatial_vlm_ros.small.checkpoint import TRAINED_TOWER, read_tower
     from spatial_vlm_ros.small.labelled_proxies import labelled_proxies
-    from spatial_vlm_ros.small.labelled_views import LabelledViews, labelled_views
     from spatial_vlm_ros.small.tower_training import TowerTrainer, TowerTraining, save_tower
     from spatial_vlm_ros.training.store import ProxyStore
 
     store = ProxyStore.open(arguments.proxies)
     proxies = labelled_proxies(store, read_scenes(arguments.proxies / "scenes.jsonl"))
     seeds = range(arguments.first, arguments.first + arguments.rooms)
-    rooms = labelled_views(seeds, 4, 336, 252, arguments.workers)
-    shown = list(tqdm(rooms, "rooms", len(seeds), unit="room", disable=None))
-    trainer = TowerTrainer(LabelledViews.concatenate(shown), TowerTraining(), bfloat16=False)
+    views = _rendered(seeds, 4, arguments.workers)
+    trainer = TowerTrainer(views, TowerTraining(), bfloat16=False)
     trainer.tower.load_state_dict(read_tower(arguments.tower or TRAINED_TOWER))
     trainer.align(proxies, arguments.steps)
     save_tower(trainer.tower, arguments.output)
     print(f"written: {arguments.output}")
     return 0
+
+
+def _rendered(seeds: range, views: int, workers: int) -> LabelledViews:
+    """So many views of each room, with progress."""
+    from tqdm import tqdm
+
+    from spatial_vlm_ros.small.labelled_views import LabelledViews, labelled_views
+
+    rooms = labelled_views(seeds, views, 336, 252, workers)
+    shown = tqdm(rooms, "rooms", len(seeds), unit="room", disable=None)
+    return LabelledViews.concatenate(list(shown))
 
 
 def make_model(arguments: argparse.Namespace) -> int:

@@ -27,11 +27,12 @@ from spatial_vlm_ros.small.layout import (
     TEXT,
     WIDTH,
 )
+from spatial_vlm_ros.small.tower_losses import with_numbers
 
 #: What a channel says, before the softmax, for each unit of a feature about 1.
 _LOUD = 3.0
-#: Of each step: objects, surroundings, symbols, cells; all by whose length numbers are measured.
-_OBJECTS, _AROUND, _SYMBOLS, _CELLS, _MEASURED = 448, 192, 128, 384, 256
+#: Of each step: objects, surroundings, symbols; all by whose length numbers are measured.
+_OBJECTS, _AROUND, _SYMBOLS, _MEASURED = 448, 192, 128, 256
 _RATE, _DECAY, _SPARING = 3e-3, 0.05, 0.02
 _REST = 0.2  # deviation of what nothing is known of
 
@@ -70,16 +71,14 @@ def aligned(
     them; None where there are only cells. numbers: (64, D) identifiers. symbols: (26, D), of
     ``OBJECTS``. ``ValueError``: there are no objects, or no surroundings.
     """
-    for part in (cells, proxies):
-        if part is not None and (bool(part.objects.all()) or not bool(part.objects.any())):
+    sources = [(cells, 1.0)] if proxies is None else [(cells, 0.3), (proxies, 1.0)]
+    for part, _ in sources:
+        if bool(part.objects.all()) or not bool(part.objects.any()):
             raise ValueError("features are turned by objects and surroundings: one of them lacks")
     random = torch.Generator().manual_seed(seed)
     turn = _Turn(numbers.shape[1], random)
     optimiser = torch.optim.AdamW(turn.parameters(), lr=_RATE, weight_decay=_DECAY)
     slower = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, max(steps, 1))
-    sources = [(cells, 0.3 if proxies is not None else 1.0)]
-    if proxies is not None:
-        sources.append((proxies, 1.0))
     drawn = [(part, weight, _Chances(part, random)) for part, weight in sources]
     for _ in range(steps):
         loss = _of_drawings(turn, numbers, symbols, random)
@@ -89,8 +88,8 @@ def aligned(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         slower.step()
-    kept = proxies if proxies is not None else cells
-    return _whole(turn, kept.some(kept.objects).features)
+    kept = cells if proxies is None else proxies
+    return _whole(turn, kept.features[kept.objects])
 
 
 class _Turn(nn.Module):
@@ -155,7 +154,7 @@ def _of_drawings(turn: _Turn, numbers: Tensor, symbols: Tensor, random: torch.Ge
     identifiers, signs = turn(numbers), turn(symbols)
     what = torch.randint(len(symbols), (_SYMBOLS,), generator=random)
     which = torch.randint(NUMBERS, (_SYMBOLS,), generator=random)
-    worn = signs[what] + _length(signs) / _length(identifiers) * identifiers[which]
+    worn = with_numbers(signs, what, identifiers, which)
     read, alone = _read(worn), _read(signs)
     return (
         0.5 * (cross_entropy(read[0], what) + cross_entropy(read[1], which))

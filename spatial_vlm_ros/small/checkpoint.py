@@ -16,7 +16,7 @@ from spatial_vlm_ros.models.proxy3d import Proxy3DConfig, Proxy3DForConditionalG
 from spatial_vlm_ros.models.scene_model import SceneModel
 from spatial_vlm_ros.models.ssr import SSRConfig, SSRForConditionalGeneration
 from spatial_vlm_ros.small.first_weights import begin
-from spatial_vlm_ros.small.layout import PLACE
+from spatial_vlm_ros.small.layout import NUMBERS, PLACE, WIDTH
 from spatial_vlm_ros.small.tower_training import TOWER
 from spatial_vlm_ros.vision.images import CLIP_MEAN, CLIP_STD
 
@@ -34,7 +34,7 @@ class SmallSizes:
     of a scene that SSR is shown.
     """
 
-    hidden: int = 192
+    hidden: int = WIDTH
     intermediate: int = 512
     layers: int = 4
     heads: int = 3
@@ -44,7 +44,7 @@ class SmallSizes:
     gamma: float = 2.0
     initial_gate: float = 0.3
     points_width: int = 128
-    identifiers: int = 64
+    identifiers: int = NUMBERS
     frames: int = 8
 
 

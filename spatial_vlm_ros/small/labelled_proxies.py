@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.perception.groups import UNKNOWN
 from spatial_vlm_ros.small.alignment import Shown
 from spatial_vlm_ros.small.labelled_views import CATEGORIES, OBJECTS, PAINTS
 from spatial_vlm_ros.training.store import ProxyStore
@@ -27,7 +28,7 @@ def labelled_proxies(store: ProxyStore, scenes: Mapping[str, AnnotatedScene]) ->
             rows = proxies.groups == group
             may_be = torch.zeros(len(CATEGORIES), dtype=torch.bool)
             paint = len(PAINTS) - 1
-            if group <= 0:
+            if group <= UNKNOWN:
                 may_be[len(OBJECTS) :] = True
             elif group in objects and objects[group].category in OBJECTS:
                 may_be[OBJECTS.index(objects[group].category)] = True

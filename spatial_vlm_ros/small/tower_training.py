@@ -31,7 +31,7 @@ from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.proxies.patchify import upsample
 from spatial_vlm_ros.small.alignment import Shown, aligned, turn_tower
 from spatial_vlm_ros.small.labelled_views import OBJECTS, PATCH, LabelledViews
-from spatial_vlm_ros.small.layout import NUMBERS
+from spatial_vlm_ros.small.layout import NUMBERS, WIDTH
 from spatial_vlm_ros.small.tower_losses import Drawn, Readings, Seen, cell_shares, losses, rarity
 from spatial_vlm_ros.vision.identifiers import draw_number
 from spatial_vlm_ros.vision.images import (
@@ -49,7 +49,7 @@ TOWER: dict[str, Any] = {
     "hidden_size": 128,
     "intermediate_size": 384,
     "num_heads": 2,
-    "out_hidden_size": 192,
+    "out_hidden_size": WIDTH,
     "fullatt_block_indexes": [0, 1, 2, 3],  # images are small: windows would only cost time
     "tokens_per_second": 2,
 }
