@@ -187,6 +187,39 @@ def test_shuffled_numbers_change_question_and_proxies_together(folder: Path) -> 
     assert len(spoken) > 6
 
 
+def test_few_proxies_of_each_object_stand_where_they_stand_among_all(folder: Path) -> None:
+    learnt, (row,) = teacher(folder), [r for r in rows() if r.scene == ROOM][:1]
+    groups = learnt.scenes.shown(ROOM, learnt.numbering(ROOM)).groups
+    assert groups is not None
+    most = int(torch.bincount(groups - groups.min()).max()) - 1
+    assert most >= 1
+    whole = Sequences([Entry((0,), (0,))], [row], learnt)[0]
+    of_scene, seen = whole.ids == learnt.config.proxy_token_id, set()
+    for seed in range(12):
+        entry = Entry((0,), (seed,))
+        packed, again = (Sequences([entry], [row], learnt, most=most)[0] for _ in range(2))
+        assert torch.equal(packed.inputs["proxy_features"], again.inputs["proxy_features"])
+        where = {
+            tuple(place): i for i, place in enumerate(whole.inputs["proxy_positions"].tolist())
+        }
+        kept = [where[tuple(place)] for place in packed.inputs["proxy_positions"].tolist()]
+        assert torch.equal(packed.inputs["proxy_features"], whole.inputs["proxy_features"][kept])
+        counts = torch.bincount(groups[kept] - groups.min())
+        assert torch.equal(counts, torch.bincount(groups - groups.min()).clamp(max=most))
+        still = packed.ids == learnt.config.proxy_token_id
+        assert torch.equal(packed.positions[:, still], whole.positions[:, of_scene][:, kept])
+        assert torch.equal(packed.positions[:, ~still], whole.positions[:, ~of_scene])
+        assert torch.equal(packed.ids[~still], whole.ids[~of_scene])
+        seen.add(tuple(kept))
+    assert len(seen) > 1
+
+
+def test_symbols_are_not_thinned(folder: Path) -> None:
+    learnt, (row,) = teacher(folder, shown="symbols"), [r for r in rows() if r.scene == ROOM][:1]
+    whole, packed = (Sequences([Entry((0,), (0,))], [row], learnt, most=n)[0] for n in (0, 1))
+    assert torch.equal(whole.ids, packed.ids) and torch.equal(whole.positions, packed.positions)
+
+
 MARKS = (
     Mark(0, "red", 0.25, 0.5),
     Mark(1, "blue", 0.1, 0.1, (0.9, 0.9)),

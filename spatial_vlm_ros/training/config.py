@@ -81,6 +81,9 @@ class DataSettings:
     shuffle_numbers: bool = setting(
         False, "proxy3d: objects have other numbers each time; else as when it is asked"
     )
+    proxies_of_each: int = setting(
+        0, "proxy3d: proxies of an object, or of floor or walls, at most, drawn; 0: all", low=0
+    )
     drop_geometry: float = setting(
         0.0, "ssr: share of sequences without geometry", low=0.0, high=1.0
     )

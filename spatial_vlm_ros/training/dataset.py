@@ -19,6 +19,7 @@ from spatial_vlm_ros.training.mixture import Entry
 from spatial_vlm_ros.training.packing import Packed, pack
 from spatial_vlm_ros.training.row_images import RowImages
 from spatial_vlm_ros.training.scenes import Scenes, Shown
+from spatial_vlm_ros.training.thinning import thinned
 
 
 @dataclass
@@ -90,8 +91,8 @@ class Teacher:
 
 class Sequences(Dataset[Packed]):
     """The entries of a plan of these rows. shuffle: other numbers for the objects each time;
-    forget: share of sequences without geometry. ``ValueError`` names the scene that cannot be
-    shown.
+    forget: share of sequences without geometry; most: proxies of each object, 0 for all.
+    ``ValueError`` names the scene that cannot be shown.
     """
 
     def __init__(
@@ -101,9 +102,10 @@ class Sequences(Dataset[Packed]):
         teacher: Teacher,
         shuffle: bool = False,
         forget: float = 0,
+        most: int = 0,
     ) -> None:
         self._entries, self._rows, self._teacher = entries, rows, teacher
-        self._shuffle, self._forget = shuffle, forget
+        self._shuffle, self._forget, self._most = shuffle, forget, most
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -123,4 +125,7 @@ class Sequences(Dataset[Packed]):
         questions = [teacher.question(row, lesson(row, teacher.kind, numbering)) for row in rows]
         positions = teacher.scenes.positions(prefix, shown)
         known = random.random() >= self._forget and shown.geometry
-        return pack(prefix, positions, questions, shown.inputs, known)
+        inputs = shown.inputs
+        if self._most:
+            prefix, positions, inputs = thinned(prefix, positions, shown, self._most, random)
+        return pack(prefix, positions, questions, inputs, known)

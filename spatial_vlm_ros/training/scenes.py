@@ -22,12 +22,14 @@ from spatial_vlm_ros.training.store import FrameStore, ProxyStore
 class Shown:
     """A scene in a prompt: ids of its placeholders, and what the model's forward takes for them.
 
-    geometry: False where none is known, though the inputs have something in its place.
+    geometry: False where none is known, though the inputs have something in its place. groups:
+    (K,) int64, what each of K proxies is of; None where there are no proxies.
     """
 
     placeholders: Sequence[int] = ()
     inputs: dict[str, Tensor] = field(default_factory=dict)
     geometry: bool = True
+    groups: Tensor | None = None
 
 
 class Scenes(Protocol):
@@ -91,7 +93,8 @@ class ProxyScenes:
             stored.floor_z,
             {item + stored.shift: self._identifiers[n] for item, n in numbered(numbering).items()},
         )
-        return Shown([self._placeholder] * len(stored.features), inputs)
+        placeholders = [self._placeholder] * len(stored.features)
+        return Shown(placeholders, inputs, groups=stored.groups)
 
     def positions(self, ids: Tensor, shown: Shown) -> Tensor:
         """See :class:`Scenes`: as text."""
