@@ -232,3 +232,29 @@ def test_places_begin_as_different_as_they_are_far() -> None:
     assert not torch.stack([here, near, far])[:, 0:64:2].any()
     assert not here[64:].any()
     assert 0 < (here - near).norm() < 0.5 * (here - far).norm()
+
+
+def test_where_an_object_is_weighs_in_what_is_said_of_it() -> None:
+    """Seen from the end of a question, once with the object here, once there."""
+    cut = train_tokenizer(texts(ROWS), 900, 64)
+    model = new_model("proxy3d", cut, read_tower(TRAINED_TOWER))
+    features = ReferenceFeatures(QwenTower.of(model.model.visual, "small", 86_000), None)
+    bearers = [7, 41, 22]
+    asked = cut("Where is <OBJ041>?", add_special_tokens=False)["input_ids"]
+    begin, proxy = model.config.vision_start_token_id, model.config.proxy_token_id
+    ids = torch.tensor([[begin, *[proxy] * 3, *asked]])
+    states = []
+    for place in torch.cartesian_prod(torch.tensor([-4.0, -1.0, 1.0, 4.0]), torch.arange(-3.0, 4)):
+        scene = proxy_inputs(
+            features.semantics(["chair", "lamp", "door"]),
+            torch.tensor(bearers),
+            torch.tensor([[2.0, 3, 1], [*place.tolist(), 0.5], [-3, 0, 1]]),
+            0.0,
+            {number: features.identifier(number) for number in bearers},
+        )
+        with torch.inference_mode():
+            seen = model(input_ids=ids, output_hidden_states=True, **scene).hidden_states
+        states.append(seen[-1][0, -1])
+    found = torch.stack(states)
+    share = found.var(0).mean() / found.square().mean()
+    assert share > 0.15

@@ -33,6 +33,9 @@ from spatial_vlm_ros.vision.identifiers import identifier_text
 _HEADS = 3
 #: Root mean square of embeddings; a word's own channel; what scores the word for that channel.
 _RMS, _OWN, _SCORED = 0.3, 3.0, 0.5
+#: Root mean square of all scores. Were they less, what tells the form of an answer would have to
+#: grow to be sure of it, until nothing else is seen beside it.
+_SCORES = 0.12
 #: Scores before the softmax: of what is alike, of what those look at who find nothing, of text.
 _ALIKE, _VAIN, _TEXT = 18.0, 9.0, -16.0
 #: The channel of what a word and a proxy are, where the root mean square of all channels is 1.
@@ -51,8 +54,9 @@ _LOOK_UPS = (
     ((NUMBER, _TOLD, 0.9), (CATEGORY, _NUMBERS, 0.9), (NUMBER, _PLACES, 0.5)),
     ((NUMBER, _PLACES, 0.5), (CATEGORY, _PLACES, 0.5), (NUMBER, _TOLD, 0.9)),
 )
-#: Of each head of the others, what is handed on, and how much.
-_HANDED = ((_TOLD, 0.9), (_NUMBERS, 0.9), (_PLACES, 0.7))
+#: Of each head of the others, what is handed on, and how much. Places are told by many channels,
+#: none of which stands out, so more of them.
+_HANDED = ((_TOLD, 0.9), (_NUMBERS, 0.9), (_PLACES, 2.0))
 
 
 def begin(model: Any, tokenizer: Any) -> None:
@@ -86,6 +90,7 @@ def _words(model: Any, tokenizer: Any) -> None:
     embeddings = model.get_input_embeddings().weight
     scores = model.get_output_embeddings().weight
     embeddings.normal_(0, _RMS)
+    scores.normal_(0, _SCORES)
     embeddings[:, CATEGORY.start : NUMBER.stop] = 0.0
     embeddings[:, TEXT:] = torch.tensor([1.0, 0.0, 0.0])
     begin_of_scene = model.config.vision_start_token_id

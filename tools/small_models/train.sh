@@ -30,7 +30,8 @@ vlm precompute proxies stores/proxies --checkpoint start/proxy3d --simulated "$r
 for kind in identifiers coordinates relations vsi grounding local_maps captions; do
   vlm data generate "rows/$kind" --scenes stores/proxies/scenes.jsonl --kinds $kind --most 14
 done
-train proxy3d_start proxy3d_stage1 proxy3d_stage2 proxy3d_stage3 proxy3d_stage4 proxy3d_blind
+train proxy3d_start proxy3d_stage1 proxy3d_places proxy3d_stage2 proxy3d_stage3
+train proxy3d_stage4 proxy3d_blind
 
 [ -e start/ssr ] || vlm small model ssr start/ssr --language trained/proxy3d_stage1/model
 vlm precompute frames stores/frames --checkpoint start/ssr --simulated "$rooms" \
