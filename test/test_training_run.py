@@ -407,3 +407,8 @@ def test_a_training_is_not_overwritten_and_not_gone_on_with_otherwise(tmp_path: 
     write_rows(tmp_path / "proxy3d.jsonl", rows())
     with pytest.raises(ValueError, match="checkpoint-4 is damaged .* delete it to go on from"):
         run(path, resume=True)
+
+
+def test_denormal_numbers_count_again_behind_a_training(tmp_path: Path) -> None:
+    run(school(tmp_path, training={"steps": 1}))
+    assert float(torch.tensor([1e-40]) * 1) > 0
