@@ -195,13 +195,11 @@ def test_few_proxies_of_each_object_stand_where_they_stand_among_all(folder: Pat
     assert most >= 1
     whole = Sequences([Entry((0,), (0,))], [row], learnt)[0]
     of_scene, seen = whole.ids == learnt.config.proxy_token_id, set()
+    where = {tuple(place): i for i, place in enumerate(whole.inputs["proxy_positions"].tolist())}
     for seed in range(12):
         entry = Entry((0,), (seed,))
         packed, again = (Sequences([entry], [row], learnt, most=most)[0] for _ in range(2))
         assert torch.equal(packed.inputs["proxy_features"], again.inputs["proxy_features"])
-        where = {
-            tuple(place): i for i, place in enumerate(whole.inputs["proxy_positions"].tolist())
-        }
         kept = [where[tuple(place)] for place in packed.inputs["proxy_positions"].tolist()]
         assert torch.equal(packed.inputs["proxy_features"], whole.inputs["proxy_features"][kept])
         counts = torch.bincount(groups[kept] - groups.min())
