@@ -14,14 +14,14 @@ from torch.nn.functional import cross_entropy
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
 from spatial_vlm_ros.serving.generation import Generator
 from spatial_vlm_ros.training.arguments import training_arguments
-from spatial_vlm_ros.training.config import TrainConfig
+from spatial_vlm_ros.training.config import REDUCTIONS, TrainConfig
 from spatial_vlm_ros.training.config_file import load
 from spatial_vlm_ros.training.dataset import Sequences
 from spatial_vlm_ros.training.exam import scene_prefix
 from spatial_vlm_ros.training.lessons import lesson
 from spatial_vlm_ros.training.mixture import Entry
 from spatial_vlm_ros.training.opening import Pupil, open_pupil
-from spatial_vlm_ros.training.packing import IGNORED, attention_mask, collate, pack
+from spatial_vlm_ros.training.packing import IGNORED, answer_weights, attention_mask, collate, pack
 from spatial_vlm_ros.training.simplified import SymbolScenes
 from spatial_vlm_ros.training.trainer import SceneTrainer
 
@@ -147,6 +147,24 @@ def test_each_question_sees_the_scene_and_itself() -> None:
         [1, 1, 1, 0, 0, 0, 1, 0],
         [1, 1, 1, 0, 0, 0, 1, 1],
     ]
+
+
+@pytest.mark.parametrize(
+    ("reduction", "counts"),
+    {"token": (1, 1), "square": (0.5, 2**-0.5), "sample": (0.25, 0.5)}.items(),
+)
+def test_long_answers_count_no_more_than_is_asked_for(
+    reduction: str, counts: tuple[float, float]
+) -> None:
+    four, two = counts  # what a token of an answer of four, or two, counts
+    packed = pack(torch.arange(2), torch.arange(2).expand(3, -1),
+                  [([7], [9, 8, 9, 1]), ([5, 6], [6, 1])], {})  # fmt: skip
+    other = pack(torch.arange(2), torch.arange(2).expand(3, -1), [([7, 7], [9, 1])], {})
+    batch = collate([packed, other])
+    weights = answer_weights(batch["segments"], batch["targets"], REDUCTIONS[reduction])
+    none = [0.0] * 2
+    expected = [none + [four] * 4 + [0.0, two, two], none + [0.0, two, two] + [0.0] * 4]
+    torch.testing.assert_close(weights, torch.tensor(expected))
 
 
 def test_questions_go_on_behind_the_highest_position() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from spatial_vlm_ros.settings import setting
 
+#: By how the loss is reduced, minus the power of an answer's length with which its tokens count.
+REDUCTIONS = {"token": 0.0, "square": 0.5, "sample": 1.0}
 #: What a model is shown of a scene, and which models can be.
 SHOWN = {
     "symbols": ("proxy3d",),
@@ -142,6 +144,11 @@ class StepSettings:
         "cosine",
         "How rates go on from there",
         choices=("cosine", "linear", "constant_with_warmup"),
+    )
+    reduction: str = setting(
+        "token",
+        "What a token of an answer of n counts: token: 1; square: 1 / sqrt(n); sample: 1 / n",
+        choices=tuple(REDUCTIONS),
     )
     weight_decay: float = setting(0.0, "Of weight matrices", low=0.0, high=1.0)
     clip: float = setting(1.0, "Longest gradient; 0: any", low=0.0, high=1e6)

@@ -98,3 +98,13 @@ def attention_mask(segments: Tensor) -> Tensor:
     same = segments[:, :, None] == segments[:, None]
     seen = (segments == PREFIX)[:, None]
     return (before & (same | seen))[:, None]
+
+
+def answer_weights(segments: Tensor, targets: Tensor, power: float) -> Tensor:
+    """(B, S), of each token to be said: ``n ** -power`` where its answer has n, so that with 1
+    every answer counts the same; 0 elsewhere.
+    """
+    told = (targets != IGNORED).float()
+    answers = segments.clamp(min=PREFIX)
+    counts = told.new_zeros(len(told), int(answers.max()) + 1).scatter_add_(1, answers, told)
+    return told * counts.clamp(min=1).pow(-power).gather(1, answers)

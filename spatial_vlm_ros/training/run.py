@@ -18,7 +18,7 @@ from transformers.utils import logging as logs
 from spatial_vlm_ros.files import replaced
 from spatial_vlm_ros.training.arguments import training_arguments
 from spatial_vlm_ros.training.collection import Collection, collect
-from spatial_vlm_ros.training.config import TrainConfig
+from spatial_vlm_ros.training.config import REDUCTIONS, TrainConfig
 from spatial_vlm_ros.training.dataset import Sequences, Teacher
 from spatial_vlm_ros.training.exam import sample
 from spatial_vlm_ros.training.mixture import plan
@@ -141,6 +141,7 @@ def _trainer(
         Sequences(examined, chosen.rows, teacher),
         answered,
         [_Told(say), *_tensorboard(config, arguments)],
+        REDUCTIONS[steps.reduction],
     )
     told = {
         "rows": len(rows),

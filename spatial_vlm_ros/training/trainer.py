@@ -16,7 +16,7 @@ from spatial_vlm_ros.training.dataset import Sequences
 from spatial_vlm_ros.training.exam import answers, by_task
 from spatial_vlm_ros.training.geometry_dropout import GeometryDropout
 from spatial_vlm_ros.training.opening import Pupil
-from spatial_vlm_ros.training.packing import IGNORED, attention_mask, collate
+from spatial_vlm_ros.training.packing import IGNORED, answer_weights, attention_mask, collate
 from spatial_vlm_ros.training.parts import groups
 
 
@@ -25,6 +25,7 @@ class SceneTrainer(Trainer):
 
     pupil: the model and how it is shown rows. learnt: what it learns. examined: sequences whose
     loss is measured, answered: rows that it answers. epochs: how many the plan has, for the logs.
+    power: of answer_weights, where it learns.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class SceneTrainer(Trainer):
         examined: Sequences | None = None,
         answered: Sequence[Row] = (),
         callbacks: Sequence[TrainerCallback] = (),
+        power: float = 0.0,
     ) -> None:
+        self._power = power
         self._pupil, self._rates, self._epochs = pupil, rates, epochs
         self._exam, self._examined, self._answered = exam, examined, answered
         self._geometry = GeometryDropout(pupil.loaded.model)
@@ -69,18 +72,19 @@ class SceneTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """The sum over the answers' tokens, over how many all processes' batches of an update have.
+        """The sum over the answers' tokens, over how much all those of an update count, in all
+        processes.
 
         Gradients are averaged over the processes, so it counts as often as there are processes.
         """
-        total = self._total_loss(model, inputs)
-        tokens = num_items_in_batch
-        if tokens is None:
-            tokens = (inputs["targets"] != IGNORED).sum()
-        loss = total * self.accelerator.num_processes / tokens
+        total = self._total_loss(model, inputs, self._power)
+        counted = num_items_in_batch
+        if counted is None:
+            counted = answer_weights(inputs["segments"], inputs["targets"], self._power).sum()
+        loss = total * self.accelerator.num_processes / counted
         return (loss, None) if return_outputs else loss
 
-    def _total_loss(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
+    def _total_loss(self, model: nn.Module, inputs: dict[str, Any], power: float = 0.0) -> Tensor:
         """Summed over the tokens to be said. Scores are computed only where there are some."""
         others = ("segments", "targets", "geometry")
         given = {name: value for name, value in inputs.items() if name not in others}
@@ -95,13 +99,17 @@ class SceneTrainer(Trainer):
         ).logits
         self._geometry.keep(None, None)
         wanted = targets[:, columns].flatten()
-        return cross_entropy(
-            scores.flatten(0, 1).float(), wanted, ignore_index=IGNORED, reduction="sum"
+        losses = cross_entropy(
+            scores.flatten(0, 1).float(), wanted, ignore_index=IGNORED, reduction="none"
         )
+        return losses @ answer_weights(inputs["segments"], targets, power)[:, columns].flatten()
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Tensor:
-        """Tokens to be said in an update, of all processes."""
-        count = sum(int((batch["targets"] != IGNORED).sum()) for batch in batch_samples)
+        """How much the tokens to be said in an update count, of all processes."""
+        count = sum(
+            float(answer_weights(batch["segments"], batch["targets"], self._power).sum())
+            for batch in batch_samples
+        )
         return self.accelerator.gather(torch.tensor([count], device=device)).sum()
 
     def evaluate(
