@@ -70,7 +70,7 @@ def generate_launch_description() -> LaunchDescription:
                 "checkpoint",
                 "",
                 "the reasoner's model: a folder, fetched from the hub, or one that ships; empty: "
-                "the small one for reasoner:=proxy3d or ssr, where it ships",
+                "the small one for reasoner:=proxy3d or ssr",
             ),
             argument("device", "auto", "where the reasoner's model runs: auto, cpu, cuda, ..."),
             argument("params_file", "", "YAML for /**/mapper and /**/reasoner, over the preset"),

@@ -202,14 +202,11 @@ def test_without_what_it_needs_geometry_answers(taught: tuple[Reasoner, Seen], s
         assert reasoner.name in answer.warnings[0]
 
 
-@pytest.mark.parametrize("kind", ["proxy3d", "ssr", "chat"])
 @pytest.mark.parametrize(
-    ("checkpoint", "why"),
-    [
-        ("", "no checkpoint is given"),
-        ("/nowhere/at/all", "no folder"),
-        ("broken", "cannot be loaded"),
-    ],
+    ("kind", "checkpoint", "why"),
+    [("chat", "", "no checkpoint is given")]
+    + [(kind, "/nowhere/at/all", "no folder") for kind in ("proxy3d", "ssr", "chat")]
+    + [(kind, "broken", "cannot be loaded") for kind in ("proxy3d", "ssr", "chat")],
 )
 def test_a_model_that_cannot_be_opened_leaves_geometry(
     kind: str, checkpoint: str, why: str, plain: Path, tmp_path: Path

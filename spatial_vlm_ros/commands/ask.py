@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         "--checkpoint",
         metavar="MODEL",
         help="its folder, its name on the hub once fetch-models has fetched it, or one that ships "
-        "(default: the small one for proxy3d or ssr, where it ships)",
+        "(default: the small one for proxy3d or ssr)",
     )
     who.add_argument("--device", help="auto: the GPU if there is one; or cpu, cuda (default auto)")
     who.add_argument(

@@ -77,6 +77,22 @@ def add(commands: Any) -> None:
     model.add_argument("--vocabulary", type=int, help=f"tokens, at most (default {_VOCABULARY})")
     model.add_argument("--seed", type=int, default=0, help="of its weights (default 0)")
 
+    places = parts.add_parser(
+        "places", help="write a small SSR-3D whose 3D branch begins with places as a Proxy3D's"
+    )
+    places.set_defaults(command=begin_places)
+    places.add_argument("output", type=Path, help="folder")
+    places.add_argument("--checkpoint", required=True, help="the small SSR-2D that it begins with")
+    places.add_argument("--like", required=True, help="a small Proxy3D that has learnt places")
+    places.add_argument(
+        "--frames",
+        type=Path,
+        required=True,
+        help="folder of spatial-vlm precompute frames --spatial points",
+    )
+    places.add_argument("--rooms", type=int, default=60, help="of them (default %(default)s)")
+    places.add_argument("--steps", type=int, default=500, help="default %(default)s")
+
 
 def train_tower(arguments: argparse.Namespace) -> int:
     """Exit status 0; errors are ``ValueError``."""
@@ -166,6 +182,34 @@ def make_model(arguments: argparse.Namespace) -> int:
     save(arguments.output, model, tokenizer, PIXELS[arguments.kind])
     count = sum(weights.numel() for weights in model.parameters())
     print(f"written: {arguments.output}, {count / 1e6:.2f} million weights")
+    return 0
+
+
+def begin_places(arguments: argparse.Namespace) -> int:
+    """Exit status 0; errors are ``ValueError``."""
+    import torch
+    from tqdm import tqdm
+
+    from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, save
+    from spatial_vlm_ros.small.spatial_start import begin_with_places, wanted
+    from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
+    from spatial_vlm_ros.training.opening import annotated, load, open_pupil
+
+    width = SmallSizes().points_width
+    begins = ModelSettings("ssr", arguments.checkpoint, spatial="points", spatial_width=width)
+    files = (str(arguments.frames / "scenes.jsonl"),)
+    data = DataSettings(scenes=files, store=str(arguments.frames), shown="frames")
+    pupil = open_pupil(TrainConfig(model=begins, data=data))
+    model, teacher = pupil.loaded.model, pupil.teacher
+    position = load(ModelSettings("proxy3d", arguments.like), torch.float32).model.position
+    names = [name for name in annotated(files) if name in teacher.scenes][: arguments.rooms]
+    shown = (teacher.scenes.shown(name, teacher.numbering(name)).inputs for name in names)
+    rooms = tqdm(shown, "rooms", len(names), unit="room", disable=None)
+    told = begin_with_places(
+        model.spatial, [wanted(model, inputs, position) for inputs in rooms], arguments.steps
+    )
+    save(arguments.output, model, pupil.loaded.tokenizer, PIXELS["ssr"])
+    print(f"written: {arguments.output}, tells {told:.0%} of what places add")
     return 0
 
 

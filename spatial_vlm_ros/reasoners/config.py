@@ -19,7 +19,7 @@ class ModelConfig:
     checkpoint: str = setting(
         "",
         "Folder of the model, its hub name if it was fetched before, or the name of one that "
-        "ships; empty: the small one for proxy3d or ssr, where it ships",
+        "ships; empty: the small one for proxy3d or ssr",
         read_only=True,
     )
     device: str = device_setting()
