@@ -5,6 +5,7 @@
 #   FIRST=10000     seed of the first of them
 #   WORKERS=2       processes that render
 #   FOLDER=path     where all of it goes
+#   PLACES=500      steps in which SSR's 3D branch learns to tell places
 #   SET="..."       settings of every training, e.g. training.steps=1
 set -euo pipefail
 recipe=$(cd "$(dirname "$0")" && pwd)
@@ -30,15 +31,18 @@ vlm precompute proxies stores/proxies --checkpoint start/proxy3d --simulated "$r
 for kind in identifiers coordinates relations vsi grounding local_maps captions; do
   vlm data generate "rows/$kind" --scenes stores/proxies/scenes.jsonl --kinds $kind --most 14
 done
-train proxy3d_start proxy3d_stage1 proxy3d_places proxy3d_stage2 proxy3d_stage3
-train proxy3d_stage4 proxy3d_blind
+train proxy3d_stage1 proxy3d_stage2 proxy3d_stage3a proxy3d_stage3b proxy3d_stage3c
+train proxy3d_stage4a proxy3d_stage4b proxy3d_stage4c proxy3d_stage4d proxy3d_blind
 
-[ -e start/ssr ] || vlm small model ssr start/ssr --language trained/proxy3d_stage1/model
+[ -e start/ssr ] || vlm small model ssr start/ssr --language trained/proxy3d_stage3c/model
 vlm precompute frames stores/frames --checkpoint start/ssr --simulated "$rooms" \
   --device cpu --workers "${WORKERS:-2}"
-train ssr_stage1 ssr_stage2 ssr_blind
+train ssr_stage1a ssr_stage1b
+[ -e start/ssr_3d ] || vlm small places start/ssr_3d --checkpoint trained/ssr_stage1b/model \
+  --like trained/proxy3d_stage3c/model --frames stores/frames --steps "${PLACES:-500}"
+train ssr_stage2a ssr_stage2b ssr_blind
 
 mkdir -p weights # in the layout of spatial_vlm_ros/weights, but for the cards
-cp -rT trained/proxy3d_stage4/model weights/proxy3d-small
-cp -rT trained/ssr_stage2/model weights/ssr-small
-cp -rT trained/ssr_stage1/model weights/ssr-small-2d
+cp -rT trained/proxy3d_stage4d/model weights/proxy3d-small
+cp -rT trained/ssr_stage2b/model weights/ssr-small
+cp -rT trained/ssr_stage1b/model weights/ssr-small-2d
