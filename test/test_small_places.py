@@ -12,7 +12,6 @@ import torch
 from small_lessons import CATEGORIES, frames, scene
 
 from spatial_vlm_ros.cli import main
-from spatial_vlm_ros.data.scenes import write_scenes
 from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
 from spatial_vlm_ros.reasoners.config import ModelConfig
 from spatial_vlm_ros.serving.loading import load_ssr
@@ -42,14 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert seen.spatial is not None
         seen.spatial[:, 2:4, 4:6] = torch.nan  # a whole cell; of the first one patch is unknown
         store.put(name, seen)
-    write_scenes(folder / "frames" / "scenes.jsonl", [scene(name) for name in ROOMS])
     return folder
 
 
 def opened(folder: Path, name: str) -> Pupil:
     model = ModelSettings("ssr", str(folder / name), spatial="points", spatial_width=128)
-    files = (str(folder / "frames" / "scenes.jsonl"),)
-    data = DataSettings(scenes=files, store=str(folder / "frames"), shown="frames")
+    data = DataSettings(store=str(folder / "frames"), shown="frames")
     return open_pupil(TrainConfig(model=model, data=data))
 
 

@@ -193,16 +193,16 @@ def begin_places(arguments: argparse.Namespace) -> int:
     from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, save
     from spatial_vlm_ros.small.spatial_start import begin_with_places, wanted
     from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
-    from spatial_vlm_ros.training.opening import annotated, load, open_pupil
+    from spatial_vlm_ros.training.opening import load, open_pupil
+    from spatial_vlm_ros.training.store import FrameStore
 
     width = SmallSizes().points_width
     begins = ModelSettings("ssr", arguments.checkpoint, spatial="points", spatial_width=width)
-    files = (str(arguments.frames / "scenes.jsonl"),)
-    data = DataSettings(scenes=files, store=str(arguments.frames), shown="frames")
+    data = DataSettings(store=str(arguments.frames), shown="frames")
     pupil = open_pupil(TrainConfig(model=begins, data=data))
     model, teacher = pupil.loaded.model, pupil.teacher
     position = load(ModelSettings("proxy3d", arguments.like), torch.float32).model.position
-    names = [name for name in annotated(files) if name in teacher.scenes][: arguments.rooms]
+    names = FrameStore.open(arguments.frames).names[: arguments.rooms]
     shown = (teacher.scenes.shown(name, teacher.numbering(name)).inputs for name in names)
     rooms = tqdm(shown, "rooms", len(names), unit="room", disable=None)
     told = begin_with_places(
