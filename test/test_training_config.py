@@ -72,6 +72,7 @@ def test_changes(file: Path) -> None:
         ("data.shown=placed_symbols", "data.scenes: is not given"),
         ("data.shown=frames", "data.shown: frames cannot be shown to proxy3d"),
         ("data.shown=nothing", "rates.position: nothing of it is used where data.shown is nothing"),
+        ("data.drop_geometry=0.1", "data.drop_geometry: is for frames, not for proxies shown"),
         ("rates.vision=1e-5", "rates.vision: proxies and symbols are features of the tower"),
         ("rates.spatial=1e-5", "rates.spatial: proxy3d has none"),
         ("model.kind=ssr", "data.shown: proxies cannot be shown to ssr"),
@@ -84,6 +85,16 @@ def test_slips_are_named(file: Path, change: str, said: str) -> None:
     with pytest.raises(ValueError) as error:
         load(file, [change])
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("proxy3d", "proxies_of_each=8"), ("ssr", "shuffle_numbers=true")]
+)
+def test_settings_of_another_kind_are_not_passed_over(file: Path, kind: str, name: str) -> None:
+    changes = ["data.shown=nothing", "rates.position=0", "rates.gate=0", f"model.kind={kind}"]
+    load(file, changes)
+    with pytest.raises(ValueError, match=f"data.{name.split('=')[0]}: is for prox"):
+        load(file, [*changes, f"data.{name}"])
 
 
 def test_nothing_that_learns(file: Path) -> None:

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
 from spatial_vlm_ros.serving.generation import Generator
 from spatial_vlm_ros.training.arguments import training_arguments
-from spatial_vlm_ros.training.config import REDUCTIONS, TrainConfig
+from spatial_vlm_ros.training.config import REDUCTIONS, DataSettings, TrainConfig
 from spatial_vlm_ros.training.config_file import load
 from spatial_vlm_ros.training.dataset import Sequences
 from spatial_vlm_ros.training.exam import scene_prefix
@@ -200,8 +200,9 @@ def test_geometry_that_is_left_out_counts_as_none(folder: Path) -> None:
     assert len({round(each, 3) for each in (both, first, neither)}) == 3
     assert neither == pytest.approx(loss(True, True, values=False), rel=1e-6)
     assert first == pytest.approx(loss(True) + neither - loss(False), rel=1e-5)
-    kept = [Sequences(entries * 50, about, teacher, forget=0.3)[n].geometry for n in range(100)]
+    forget = DataSettings(drop_geometry=0.3)
+    kept = [Sequences(entries * 50, about, teacher, forget)[n].geometry for n in range(100)]
     assert kept[:2] * 50 == kept  # drawn by the entry's own seed, whatever the others do
     seeds = [Entry(entries[0].rows, (3, n)) for n in range(200)]
-    share = np.mean([Sequences(seeds, about, teacher, forget=0.3)[n].geometry for n in range(200)])
+    share = np.mean([Sequences(seeds, about, teacher, forget)[n].geometry for n in range(200)])
     assert 0.6 < share < 0.8

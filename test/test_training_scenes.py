@@ -23,6 +23,7 @@ from spatial_vlm_ros.proxies.serialisation import group_order
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoning.answer import Seen
 from spatial_vlm_ros.scene.box import Box
+from spatial_vlm_ros.training.config import DataSettings
 from spatial_vlm_ros.training.config_file import load
 from spatial_vlm_ros.training.dataset import Sequences, Teacher
 from spatial_vlm_ros.training.exam import answers
@@ -173,11 +174,11 @@ def test_shuffled_numbers_change_question_and_proxies_together(folder: Path) -> 
     (row,) = [row for row in rows() if row.scene == ROOM and row.task == "identify"]
     stored = proxies(scene(ROOM)).features.float()
     identifiers = learnt.scenes._identifiers  # type: ignore[attr-defined]
-    spoken = set()
+    spoken, shuffled = set(), DataSettings(shuffle_numbers=True)
     plain = Sequences([Entry((0,), (0,))], [row], learnt)[0]
     for seed in range(12):
-        packed = Sequences([Entry((0,), (seed,))], [row], learnt, shuffle=True)[0]
-        again = Sequences([Entry((0,), (seed,))], [row], learnt, shuffle=True)[0]
+        packed = Sequences([Entry((0,), (seed,))], [row], learnt, shuffled)[0]
+        again = Sequences([Entry((0,), (seed,))], [row], learnt, shuffled)[0]
         assert torch.equal(packed.ids, again.ids) and packed.ids.shape == plain.ids.shape
         *_, number = parse_identifiers(learnt.tokenizer.decode(packed.ids))
         spoken.add(number)
@@ -197,8 +198,8 @@ def test_few_proxies_of_each_object_stand_where_they_stand_among_all(folder: Pat
     of_scene, seen = whole.ids == learnt.config.proxy_token_id, set()
     where = {tuple(place): i for i, place in enumerate(whole.inputs["proxy_positions"].tolist())}
     for seed in range(12):
-        entry = Entry((0,), (seed,))
-        packed, again = (Sequences([entry], [row], learnt, most=most)[0] for _ in range(2))
+        few = Sequences([Entry((0,), (seed,))], [row], learnt, DataSettings(proxies_of_each=most))
+        packed, again = (few[0] for _ in range(2))
         assert torch.equal(packed.inputs["proxy_features"], again.inputs["proxy_features"])
         kept = [where[tuple(place)] for place in packed.inputs["proxy_positions"].tolist()]
         assert torch.equal(packed.inputs["proxy_features"], whole.inputs["proxy_features"][kept])
@@ -214,7 +215,10 @@ def test_few_proxies_of_each_object_stand_where_they_stand_among_all(folder: Pat
 
 def test_symbols_are_not_thinned(folder: Path) -> None:
     learnt, (row,) = teacher(folder, shown="symbols"), [r for r in rows() if r.scene == ROOM][:1]
-    whole, packed = (Sequences([Entry((0,), (0,))], [row], learnt, most=n)[0] for n in (0, 1))
+    whole, packed = (
+        Sequences([Entry((0,), (0,))], [row], learnt, DataSettings(proxies_of_each=most))[0]
+        for most in (0, 1)
+    )
     assert torch.equal(whole.ids, packed.ids) and torch.equal(whole.positions, packed.positions)
 
 

@@ -124,10 +124,11 @@ def align_tower(arguments: argparse.Namespace) -> int:
     from spatial_vlm_ros.small.checkpoint import TRAINED_TOWER, read_tower
     from spatial_vlm_ros.small.labelled_proxies import labelled_proxies
     from spatial_vlm_ros.small.tower_training import TowerTrainer, TowerTraining, save_tower
+    from spatial_vlm_ros.training.filling import SCENES
     from spatial_vlm_ros.training.store import ProxyStore
 
     store = ProxyStore.open(arguments.proxies)
-    proxies = labelled_proxies(store, read_scenes(arguments.proxies / "scenes.jsonl"))
+    proxies = labelled_proxies(store, read_scenes(arguments.proxies / SCENES))
     seeds = range(arguments.first, arguments.first + arguments.rooms)
     views = _rendered(seeds, 4, arguments.workers)
     trainer = TowerTrainer(views, TowerTraining(), bfloat16=False)

@@ -15,17 +15,18 @@ from spatial_vlm_ros.vision.identifiers import COUNT, identifier_text
 
 #: Whatever names an object by number: as the model's words are, with the brackets that models
 #: lose, or with any number of digits; or by id as the names of scene texts do.
-_CITED = re.compile(
-    r"\(?(?:<OBJ(?P<number>[0-9]+)>|(?<!\w)OBJ(?P<bare>[0-9]{3})(?!\w)"
-    r"|(?<![\w&#])#(?P<id>[0-9]+)(?!\w))\)?"
+_NUMBER = (
+    r"(?:<OBJ(?P<number>[0-9]+)>|(?<!\w)OBJ(?P<bare>[0-9]{3})(?!\w)"
+    r"|(?<![\w&#])#(?P<id>[0-9]+)(?!\w))"
 )
+_CITED = re.compile(rf"\(?{_NUMBER}\)?")
 #: The same in a question: there people name ids.
 _ASKED = re.compile(r"\(#([0-9]+)\)|(?<![\w&#])#([0-9]+)(?!\w)")
 #: The end of a text that may be read otherwise when it goes on: a number begun, or brackets, or a
 #: number that its noun may follow.
 _OPEN = re.compile(
     r"(?:\(|\(?(?:<(?:O(?:B(?:J[0-9]*)?)?)?|(?<!\w)O(?:B(?:J[0-9]*)?)?|#[0-9]*)"
-    r"|\(?(?:<OBJ[0-9]+>|(?<!\w)OBJ[0-9]{3}|(?<![\w&#])#[0-9]+)\)?(?: [^\W\d_]*)?)?\Z"
+    rf"|\(?{_NUMBER}\)?(?: [^\W\d_]*)?)?\Z"
 )
 #: Longer numbers are of no object; Python itself refuses to read very long ones.
 _MOST_DIGITS = 18

@@ -218,6 +218,10 @@ class TrainConfig:
                 return f"{name}: is not given"
         if kind not in SHOWN[shown]:
             return f"data.shown: {shown} cannot be shown to {kind}"
+        of = {"shuffle_numbers": "proxy3d", "proxies_of_each": "proxies", "drop_geometry": "frames"}
+        for name, use in of.items():
+            if getattr(self.data, name) and use not in (kind, shown):
+                return f"data.{name}: is for {use}, not for {shown} shown to {kind}: take it out"
         for part, reason in self._idle().items():
             if getattr(rates, part):
                 return f"rates.{part}: {reason}: freeze it"

@@ -14,12 +14,15 @@ from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt
 from spatial_vlm_ros.reasoners.scene_inputs import block
+from spatial_vlm_ros.training.config import DataSettings
 from spatial_vlm_ros.training.lessons import Lesson, Unteachable, drawn, lesson
 from spatial_vlm_ros.training.mixture import Entry
 from spatial_vlm_ros.training.packing import Packed, pack
 from spatial_vlm_ros.training.row_images import RowImages
 from spatial_vlm_ros.training.scenes import Scenes, Shown
 from spatial_vlm_ros.training.thinning import thinned
+
+_AS_ASKED = DataSettings()
 
 
 @dataclass
@@ -90,9 +93,8 @@ class Teacher:
 
 
 class Sequences(Dataset[Packed]):
-    """The entries of a plan of these rows. shuffle: other numbers for the objects each time;
-    forget: share of sequences without geometry; most: proxies of each object, 0 for all.
-    ``ValueError`` names the scene that cannot be shown.
+    """The entries of a plan of these rows. varied: what is shown otherwise each time; with the
+    defaults all is as when the model is asked. ``ValueError`` names the scene that cannot be shown.
     """
 
     def __init__(
@@ -100,32 +102,30 @@ class Sequences(Dataset[Packed]):
         entries: Sequence[Entry],
         rows: Sequence[Row],
         teacher: Teacher,
-        shuffle: bool = False,
-        forget: float = 0,
-        most: int = 0,
+        varied: DataSettings = _AS_ASKED,
     ) -> None:
         self._entries, self._rows, self._teacher = entries, rows, teacher
-        self._shuffle, self._forget, self._most = shuffle, forget, most
+        self._varied = varied
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Packed:
-        entry, teacher = self._entries[index], self._teacher
+        entry, teacher, varied = self._entries[index], self._teacher, self._varied
         random = np.random.default_rng(entry.seed)
         rows = [self._rows[i] for i in entry.rows]
         first = rows[0]
         if not (first.images or first.scene in teacher.scenes):
             raise ValueError(f"scene {first.scene} of row {first.id} is not there any more")
         numbering = teacher.numbering(first.scene)
-        if self._shuffle:
+        if varied.shuffle_numbers:
             numbering = drawn(numbering.ids, teacher.numbers, random)
         shown = teacher.shown(first, numbering)
         prefix = teacher.prefix(first, shown)
         questions = [teacher.question(row, lesson(row, teacher.kind, numbering)) for row in rows]
         positions = teacher.scenes.positions(prefix, shown)
-        known = random.random() >= self._forget and shown.geometry
+        known = random.random() >= varied.drop_geometry and shown.geometry
         inputs = shown.inputs
-        if self._most:
-            prefix, positions, inputs = thinned(prefix, positions, shown, self._most, random)
+        if most := varied.proxies_of_each:
+            prefix, positions, inputs = thinned(prefix, positions, shown, most, random)
         return pack(prefix, positions, questions, inputs, known)

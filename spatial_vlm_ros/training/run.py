@@ -127,14 +127,7 @@ def _trainer(
     trainer = SceneTrainer(
         pupil,
         arguments,
-        Sequences(
-            entries,
-            rows.rows,
-            teacher,
-            data.shuffle_numbers,
-            data.drop_geometry,
-            data.proxies_of_each,
-        ),
+        Sequences(entries, rows.rows, teacher, data),
         config.rates,
         epochs,
         config.exam,
