@@ -7,40 +7,38 @@ from dataclasses import replace
 from itertools import groupby
 
 from bench.ablation_stores import room_of
+from bench.ablation_variants import OBJECTS
 from bench.small_rooms import questions
-from spatial_vlm_ros.data.generators import NAMES, generator
-from spatial_vlm_ros.data.generators.vsi import DATASET
+from spatial_vlm_ros.data.generators import generator
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.training.exam import sample
 
-#: Rows of each kind about a room that are learnt; those drafted to find some about one object.
-OF_KIND, DRAFTED = 4, 24
+#: Rows of a generator about a room, at most; those drafted to find some about one object.
+OF_ROOM, DRAFTED = {"proxy3d": 24, "ssr": 4}, 24
 
 Scenes = Mapping[str, AnnotatedScene]
 
 
-def to_learn(scenes: Scenes, generators: Iterable[str]) -> list[Row]:
+def to_learn(kind: str, scenes: Scenes, generators: Iterable[str]) -> list[Row]:
     """About rooms, by these generators; where scenes are of one object each, about that one."""
     rooms = {name: scene for name, scene in scenes.items() if room_of(name)[1] is None}
+    most = OF_ROOM[kind]
     whole = [
-        row for name in generators for room in rooms.values() for row in _rows(name, room, OF_KIND)
+        row for name in generators for room in rooms.values() for row in _rows(name, room, most)
     ]
     return [*whole, *_about_objects(scenes.keys() - rooms, scenes, generators)]
 
 
 def to_answer(kind: str, scenes: Scenes, of_task: int, usable: Callable[[Row], bool]) -> list[Row]:
-    """Held-out ones, of each task at most about so many: of VSI-Bench's kinds for SSR, of all
-    generators for Proxy3D. Captions are left out: they are right or wrong word by word.
+    """Held-out ones, of each task at most about so many: of VSI-Bench's kinds for SSR, of which
+    object is which and where for Proxy3D.
     """
-
-    def asked(row: Row) -> bool:
-        return row.task != "caption" and (kind == "proxy3d" or row.dataset == DATASET)
-
+    generators = OBJECTS if kind == "proxy3d" else ("vsi",)
     objects = [name for name in scenes if room_of(name)[1] is not None]
     if not objects:
-        return questions(scenes.values(), of_task, lambda row: asked(row) and usable(row))
-    rows = [row for row in _about_objects(objects, scenes, NAMES) if asked(row) and usable(row)]
+        return questions(scenes.values(), of_task, usable, generators=generators)
+    rows = [row for row in _about_objects(objects, scenes, generators) if usable(row)]
     return [rows[i] for i in sample(rows, of_task * len({row.task for row in rows}), 0)]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.ablation_intervals import Answered
-from bench.ablation_rows import to_answer, to_learn
+from bench.ablation_rows import OF_ROOM, to_answer, to_learn
 from bench.ablation_starts import spatial_of, start_of
 from bench.ablation_stores import room_of, scenes_of, store_of
 from bench.ablation_variants import Variant
@@ -38,19 +38,24 @@ from spatial_vlm_ros.vision.checkpoint import Checkpoint, fingerprint
 LEARNT = 20_000
 #: What the coordinate alignment learns, and how often, as in config/train/proxy3d_stage2.yaml.
 _ALIGNMENT = {"coordinates": 1.0, "identifiers": 0.1}
-_RATES = {"language": 3e-4, "position": 1e-3, "gate": 1e-3, "merger": 3e-4, "spatial": 1e-3}
+_RATES = {
+    "proxy3d": {"language": 5e-4, "position": 1e-3, "gate": 1e-3},
+    "ssr": {"language": 3e-4, "merger": 3e-4, "spatial": 1e-3},
+}
+#: Short answers about one object would not be learnt beside boxes, were every token to count alike.
+_REDUCTION = {"proxy3d": "sample", "ssr": "token"}
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is learnt and asked. checkpoints: by kind, the models to start from. steps: updates
-    of a training, of ``batch`` sequences each. rooms: learnt from. held_out: rooms asked about.
-    of_task: questions of each task, at most.
+    """How much is learnt and asked. checkpoints: by kind, the models to start from. steps: by kind,
+    updates of a training, of ``batch`` sequences each. rooms: learnt from. held_out: rooms asked
+    about. of_task: questions of each task, at most.
     """
 
     folder: Path
     checkpoints: Mapping[str, str]
-    steps: int
+    steps: Mapping[str, int]
     rooms: int
     held_out: int
     workers: int = 1
@@ -98,19 +103,30 @@ def _trained(variant: Variant, scale: Scale, store: Path, start: str, run: Path)
     scenes = scenes_of(store, scale.learnt_seeds)
     run.mkdir(parents=True)
 
+    kind, steps = variant.kind, scale.steps[variant.kind]
+
     def learnt(name: str, start: str, sources: Mapping[str, float], data: dict[str, Any]) -> str:
         rows = []
         for number, (generators, weight) in enumerate(sources.items()):
             path = run / f"{name}-{number}.jsonl"
-            write_rows(path, to_learn(scenes, generators.split()))
+            write_rows(path, to_learn(kind, scenes, generators.split()))
             rows.append(Source(rows=str(path), weight=weight))
-        settings = DataSettings(train=tuple(rows), scenes=(str(store / SCENES),), **data)
+        settings = DataSettings(
+            train=tuple(rows),
+            scenes=(str(store / SCENES),),
+            shuffle_numbers=kind == "proxy3d",
+            **data,
+        )
         config = TrainConfig(
             model=_model(variant, scale, start),
             data=settings,
-            rates=Rates(**{part: _RATES[part] for part in _parts(variant)}),
+            rates=Rates(**{part: _RATES[kind][part] for part in _parts(variant)}),
             training=StepSettings(
-                steps=scale.steps, accumulation=scale.batch, warmup=0.1, log_every=scale.steps
+                steps=steps,
+                accumulation=scale.batch,
+                warmup=0.1,
+                log_every=steps,
+                reduction=_REDUCTION[kind],
             ),
             output=OutputSettings(folder=str(run / name), save_every=0),
         )
@@ -118,10 +134,8 @@ def _trained(variant: Variant, scale: Scale, store: Path, start: str, run: Path)
         return str(run / name / "model")
 
     if variant.aligned:
-        start = learnt(
-            "aligned", start, _ALIGNMENT, {"shown": "placed_symbols", "shuffle_numbers": True}
-        )
-    shown = "proxies" if variant.kind == "proxy3d" else "frames"
+        start = learnt("aligned", start, _ALIGNMENT, {"shown": "placed_symbols"})
+    shown = "proxies" if kind == "proxy3d" else "frames"
     return learnt(
         "trained", start, {" ".join(variant.generators): 1.0}, {"shown": shown, "store": str(store)}
     )
@@ -143,9 +157,8 @@ def _model(variant: Variant, scale: Scale, start: str) -> ModelSettings:
 
 def _parts(variant: Variant) -> tuple[str, ...]:
     """Those that learn: all but the tower."""
-    if variant.kind == "proxy3d":
-        return "language", "position", "gate"
-    return ("language", "merger", "spatial") if variant.insertion else ("language", "merger")
+    without = () if variant.kind == "proxy3d" or variant.insertion else ("spatial",)
+    return tuple(part for part in _RATES[variant.kind] if part not in without)
 
 
 def _answers(variant: Variant, scale: Scale, store: Path, model: str) -> list[Answered]:
@@ -165,8 +178,10 @@ def _mark(checkpoint: str) -> str:
 
 def _key(variant: Variant, scale: Scale, mark: str) -> str:
     """Stands for all that a variant's answers depend on."""
-    told = asdict(variant) | {"from": mark, "learnt": _RATES | {"alignment": _ALIGNMENT}}
-    for name in ("steps", "rooms", "held_out", "batch", "of_task"):
+    kind = variant.kind
+    told = asdict(variant) | {"from": mark, "steps": scale.steps[kind], "rates": _RATES[kind]}
+    told |= {"reduction": _REDUCTION[kind], "of_room": OF_ROOM[kind], "alignment": _ALIGNMENT}
+    for name in ("rooms", "held_out", "batch", "of_task"):
         told[name] = getattr(scale, name)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 

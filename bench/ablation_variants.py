@@ -18,7 +18,9 @@ from spatial_vlm_ros.data.generators import NAMES
 #: that has learnt nothing; the same without 3D branch; its vision tower alone, nothing else learnt.
 GIVEN, NEW_POSITIONS, FLAT, UNTRAINED = "given", "new positions", "2d", "untrained"
 
-#: Generators of what SSR calls scene graph, and 3D global grounding.
+#: Generators of what the papers' questions to Proxy3D need first: which object is which, and where.
+OBJECTS = ("identifiers", "coordinates")
+#: Those of what SSR calls scene graph, and 3D global grounding.
 GRAPH, GROUNDING = "local_maps", "grounding"
 _BASE = tuple(name for name in NAMES if name not in (GRAPH, GROUNDING))
 
@@ -37,7 +39,7 @@ class Variant:
     proxies: ProxyConfig = field(default_factory=ProxyConfig)
     asked: int = 0
     insertion: str = ""
-    generators: tuple[str, ...] = NAMES
+    generators: tuple[str, ...] = OBJECTS
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _proxies(**settings: Any) -> Variant:
 
 
 def _ssr(**settings: Any) -> Variant:
-    return Variant("ssr", **{"start": FLAT, **settings})
+    return Variant("ssr", **{"start": FLAT, "generators": NAMES, **settings})
 
 
 def _positions(aligned: bool) -> Variant:
@@ -78,7 +80,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             "on": _proxies(budget=450, upsample=1),
         },
         "on",
-        ("grounding", "identify"),
+        ("identify",),
     ),
     "coordinates": Ablation(
         "A position embedding that has learnt nothing, with or without the stage that aligns it: "
@@ -86,19 +88,19 @@ ABLATIONS: Mapping[str, Ablation] = {
         "the updates on proxies, as in the paper.",
         {"off": _positions(False), "on": _positions(True)},
         "on",
-        ("room_size", "route", "order", "coordinates"),
+        ("coordinates",),
     ),
     "budget": Ablation(
         "K, proxies of a scene.",
         {str(budget): _proxies(budget=budget) for budget in (100, 450, 700, 1000)},
         "700",
-        ("grounding", "counting"),
+        ("identify", "counting"),
     ),
     "map_resolution": Ablation(
         "Feature maps as the tower gives them, or upsampled twice; 450 proxies of both.",
         {"x1": _proxies(budget=450, upsample=1), "x2": _proxies(budget=450)},
         "x2",
-        ("grounding", "identify"),
+        ("identify",),
     ),
     "minimum": Ablation(
         "Proxies that the object asked about has at least; all questions are about one object.",

@@ -2,8 +2,9 @@
 
 Variants that differ in one thing (``ablation_variants.py``) start from one small model, learn the
 same rows about simulated rooms in as many updates, and answer the same questions about rooms that
-none has seen. Beside ours stand the papers' numbers (``paper_numbers.py``), of another benchmark
-and models a thousand times as large: what can be compared is the sign of a difference.
+none has seen: Proxy3D which object is which and where, SSR what VSI-Bench asks. Beside ours stand
+the papers' numbers (``paper_numbers.py``), of another benchmark and models a thousand times as
+large: what can be compared is the sign of a difference.
 
 A difference comes with the interval in which it lies in 95 of 100 draws of as many rooms. What is
 outside of it may still be the luck of one training.
@@ -13,7 +14,7 @@ unless ``--proxy3d`` or ``--ssr`` names a checkpoint. Those that ship have learn
 (700 proxies of grouped patches, interleaved), for which a few updates make up only in part:
 ``--proxy3d`` takes a model of stage 3, which has seen no proxies yet, and ``--ssr`` one of stage 1.
 
-All together take about an hour on two cores. Rooms, answers and finished variants are kept in
+All together take about two hours on two cores. Rooms, answers and finished variants are kept in
 build/bench/paper_ablations, so that a run that was killed goes on. Printed, and written to
 build/paper_ablations.json.
 """
@@ -36,6 +37,9 @@ from bench.ablation_variants import ABLATIONS, Ablation
 from bench.paper_numbers import PUBLISHED
 from spatial_vlm_ros import shipped
 
+#: Updates of a training. SSR starts from a model that has seen images, Proxy3D from one that has
+#: seen no proxies yet.
+STEPS = {"proxy3d": 300, "ssr": 50}
 FOLDER, OUTPUT = Path("build/bench/paper_ablations"), Path("build/paper_ablations.json")
 
 Found = dict[str, list[Answered]]  # by variant
@@ -140,15 +144,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ships = shipped.default(kind)
         what = f"to start from: {ships or 'must be given, no small one ships'}"
         parser.add_argument(f"--{kind}", metavar="CHECKPOINT", default=ships, help=what)
+    told = ", ".join(f"{kind} {steps}" for kind, steps in STEPS.items())
+    parser.add_argument("--steps", type=int, metavar="N", help=f"updates of a training: {told}")
     for name, default, what in (
-        ("steps", 50, "updates of a training"),
         ("rooms", 24, "rooms learnt from"),
         ("held-out", 20, "rooms asked about"),
         ("workers", 2, "processes that render"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what}: %(default)s")
     given = parser.parse_args(arguments)
-    if min(given.steps, given.rooms, given.held_out, given.workers) < 1:
+    steps = STEPS if given.steps is None else dict.fromkeys(STEPS, given.steps)
+    if min(*steps.values(), given.rooms, given.held_out, given.workers) < 1:
         parser.error("--steps, --rooms, --held-out and --workers must be at least 1")
     checkpoints = {"proxy3d": given.proxy3d, "ssr": given.ssr}
     wanted = given.only or [*ABLATIONS]
@@ -156,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left_out = [name for name in wanted if name not in names]
     if left_out and (given.only or not names):
         parser.error(_why(left_out))
-    scale = Scale(FOLDER, checkpoints, given.steps, given.rooms, given.held_out, given.workers)
+    scale = Scale(FOLDER, checkpoints, steps, given.rooms, given.held_out, given.workers)
     tables: dict[str, Any] = {}
     for name in names:
         try:

@@ -54,13 +54,14 @@ def questions(
     of_task: int,
     usable: Callable[[Row], bool] = lambda row: True,
     seed: int = 0,
+    generators: Iterable[str] = NAMES,
 ) -> list[Row]:
-    """Usable ones of all generators; of each task at most so many, spread over its kinds and the
+    """Usable ones of these generators; of each task at most so many, spread over its kinds and the
     rooms.
     """
     scenes = list(scenes)
     found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for name in NAMES:
+    for name in generators:
         for scene in scenes:
             for row in filter(usable, generator(name)(scene, seed, 2)):
                 found[row.task][row.subtask].append(row)

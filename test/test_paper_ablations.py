@@ -211,13 +211,13 @@ def test_rows_are_about_the_object_that_is_asked_about() -> None:
         name: replace(known, name=name)
         for name in (f"{known.name}/asked-{number}" for number in numbers)
     }
-    rows = to_learn(scenes, ("coordinates", "identifiers", "relations"))
+    rows = to_learn("proxy3d", scenes, ("coordinates", "identifiers", "relations"))
     assert {row.scene for row in rows} == set(scenes)
     for row in rows:
         assert {ref.object for ref in row.refs} == {room_of(row.scene)[1]}
     assert len({row.id for row in rows}) == len(rows)
-    held_out = to_answer("proxy3d", scenes, 3, lambda row: row.task != "relation")
-    assert {row.task for row in held_out} >= {"identify", "coordinates", "object_size"}
+    held_out = to_answer("proxy3d", scenes, 3, lambda row: row.subtask != "side")
+    assert {row.task for row in held_out} == {"identify", "coordinates", "counting"}
     assert {row.scene for row in held_out} <= set(scenes)
 
 
@@ -227,9 +227,10 @@ def test_ssr_is_asked_what_vsi_bench_asks_and_learns_what_the_variant_says() -> 
     tasks = {"counting", "distance", "object_size", "nearest", "direction", "order"}
     assert tasks <= {row.task for row in held_out}
     assert {row.dataset for row in held_out} == {"spacespan-vsi"}
-    assert "grounding" in {row.task for row in to_answer("proxy3d", scenes, 2, lambda row: True)}
+    about = {row.task for row in to_answer("proxy3d", scenes, 2, lambda row: True)}
+    assert about == {"identify", "coordinates", "counting", "object_size"}
     learnt = {
-        variant: {row.task for row in to_learn(scenes, settings.generators)}
+        variant: {row.task for row in to_learn("ssr", scenes, settings.generators)}
         for variant, settings in ABLATIONS["data"].variants.items()
     }
     more = {"+ grounding": {"grounding"}, "+ scene graph": {"local_map"}}
@@ -325,9 +326,9 @@ def test_the_command_trains_asks_and_goes_on_where_it_was_killed(
     assert not list((tmp_path / "work" / "runs").iterdir())
 
     found = json.loads((tmp_path / "paper.json").read_text())
-    assert found["steps"] == 2
+    assert found["steps"] == {"proxy3d": 2, "ssr": 2}
     grouping, insertion = (found["ablations"][name] for name in ("grouping", "insertion"))
-    assert {"grounding", "identify", "coordinates"} <= set(grouping["questions_of_task"])
+    assert {"identify", "coordinates"} <= set(grouping["questions_of_task"])
     assert set(insertion["questions_of_task"]) <= {
         *("counting", "distance", "object_size", "room_size"),
         *("nearest", "direction", "route", "order"),
@@ -361,7 +362,8 @@ def test_other_variants_are_trained_as_they_say(
         return train(config, **others)
 
     monkeypatch.setattr(ablation_runs, "train", seen)
-    scale = Scale(tmp_path, checkpoints, 2, 1, 1, batch=1, of_task=1)
+    steps = {"proxy3d": 2, "ssr": 2}
+    scale = Scale(tmp_path, checkpoints, steps, 1, 1, batch=1, of_task=1)
     found = examined(ABLATIONS[name].variants[variant], scale)
     assert {each.room for each in found} == {"simulated/room-100000"}
     assert found == sorted(found)
