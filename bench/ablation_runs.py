@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ _REDUCTION = {"proxy3d": "sample", "ssr": "token"}
 class Scale:
     """How much is learnt and asked. checkpoints: by kind, the models to start from. steps: by kind,
     updates of a training, of ``batch`` sequences each. rooms: learnt from. held_out: rooms asked
-    about. of_task: questions of each task, at most.
+    about. of_task: by kind, questions of each task, at most.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class Scale:
     held_out: int
     workers: int = 1
     batch: int = 2
-    of_task: int = 30
+    of_task: Mapping[str, int] = field(default_factory=lambda: {"proxy3d": 120, "ssr": 30})
 
     @property
     def learnt_seeds(self) -> range:
@@ -164,7 +164,8 @@ def _parts(variant: Variant) -> tuple[str, ...]:
 def _answers(variant: Variant, scale: Scale, store: Path, model: str) -> list[Answered]:
     scenes = scenes_of(store, scale.held_out_seeds)
     pupil = open_model(model, Rooms(store, scenes, {}))
-    rows = to_answer(variant.kind, scenes, scale.of_task, lambda row: teachable(row, pupil))
+    of_task = scale.of_task[variant.kind]
+    rows = to_answer(variant.kind, scenes, of_task, lambda row: teachable(row, pupil))
     scored = by_model(pupil, pupil.teacher.scenes, rows)
     return sorted(Answered(row.id, room_of(row.scene)[0], row.task, right) for row, right in scored)
 
@@ -181,7 +182,8 @@ def _key(variant: Variant, scale: Scale, mark: str) -> str:
     kind = variant.kind
     told = asdict(variant) | {"from": mark, "steps": scale.steps[kind], "rates": _RATES[kind]}
     told |= {"reduction": _REDUCTION[kind], "of_room": OF_ROOM[kind], "alignment": _ALIGNMENT}
-    for name in ("rooms", "held_out", "batch", "of_task"):
+    told["of_task"] = scale.of_task[kind]
+    for name in ("rooms", "held_out", "batch"):
         told[name] = getattr(scale, name)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 

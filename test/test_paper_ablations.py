@@ -34,6 +34,7 @@ from spatial_vlm_ros.training.sources import Simulated
 from spatial_vlm_ros.training.store import ProxyStore, StoredProxies
 
 SIZES = SmallSizes(hidden=64, intermediate=64, layers=1, heads=2, kv_heads=1, identifiers=32)
+ONE = {"proxy3d": 1, "ssr": 1}
 
 
 # The papers' numbers --------------------------------------------------------------------------
@@ -299,7 +300,7 @@ def test_the_command_trains_asks_and_goes_on_where_it_was_killed(
 ) -> None:
     monkeypatch.setattr(paper_ablations, "FOLDER", tmp_path / "work")
     monkeypatch.setattr(paper_ablations, "OUTPUT", tmp_path / "paper.json")
-    monkeypatch.setattr(paper_ablations, "Scale", partial(Scale, batch=1, of_task=1))
+    monkeypatch.setattr(paper_ablations, "Scale", partial(Scale, batch=1, of_task=ONE))
     trained, train = [], ablation_runs.train
 
     def counted(config, **others):
@@ -362,8 +363,7 @@ def test_other_variants_are_trained_as_they_say(
         return train(config, **others)
 
     monkeypatch.setattr(ablation_runs, "train", seen)
-    steps = {"proxy3d": 2, "ssr": 2}
-    scale = Scale(tmp_path, checkpoints, steps, 1, 1, batch=1, of_task=1)
+    scale = Scale(tmp_path, checkpoints, {"proxy3d": 2, "ssr": 2}, 1, 1, batch=1, of_task=ONE)
     found = examined(ABLATIONS[name].variants[variant], scale)
     assert {each.room for each in found} == {"simulated/room-100000"}
     assert found == sorted(found)
