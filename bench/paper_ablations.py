@@ -14,7 +14,7 @@ unless ``--proxy3d`` or ``--ssr`` names a checkpoint. Those that ship have learn
 (700 proxies of grouped patches, interleaved), for which a few updates make up only in part:
 ``--proxy3d`` takes a model of stage 3, which has seen no proxies yet, and ``--ssr`` one of stage 1.
 
-All together take about two hours on two cores. Rooms, answers and finished variants are kept in
+All together take two hours of one core. Rooms, answers and finished variants are kept in
 build/bench/paper_ablations, so that a run that was killed goes on. Printed, and written to
 build/paper_ablations.json.
 """
