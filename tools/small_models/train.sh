@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains small models from nothing but seeds: rooms, rows, proxies, then stage after stage.
-# Needs `make setup`, then about four hours on two cores; what is there already is not made again.
+# Needs `make setup`, then about five hours on two cores; what is there already is not made again.
 #   ROOMS=224       simulated rooms to learn from
 #   FIRST=10000     seed of the first of them
 #   WORKERS=2       processes that render
