@@ -7,15 +7,15 @@ from dataclasses import replace
 from itertools import groupby
 
 from bench.ablation_stores import room_of
-from bench.ablation_variants import OBJECTS
+from bench.ablation_variants import LESSONS
 from bench.small_rooms import questions
 from spatial_vlm_ros.data.generators import generator
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.training.exam import sample
 
-#: Rows of a generator about a room, at most; those drafted to find some about one object.
-OF_ROOM, DRAFTED = {"proxy3d": 24, "ssr": 4}, 24
+#: Rows of a generator about a room that are drafted to find some about one object.
+DRAFTED = 24
 
 Scenes = Mapping[str, AnnotatedScene]
 
@@ -23,7 +23,7 @@ Scenes = Mapping[str, AnnotatedScene]
 def to_learn(kind: str, scenes: Scenes, generators: Iterable[str]) -> list[Row]:
     """About rooms, by these generators; where scenes are of one object each, about that one."""
     rooms = {name: scene for name, scene in scenes.items() if room_of(name)[1] is None}
-    most = OF_ROOM[kind]
+    most = LESSONS[kind].of_room
     whole = [
         row for name in generators for room in rooms.values() for row in _rows(name, room, most)
     ]
@@ -31,10 +31,8 @@ def to_learn(kind: str, scenes: Scenes, generators: Iterable[str]) -> list[Row]:
 
 
 def to_answer(kind: str, scenes: Scenes, of_task: int, usable: Callable[[Row], bool]) -> list[Row]:
-    """Held-out ones, of each task at most about so many: of VSI-Bench's kinds for SSR, of which
-    object is which and where for Proxy3D.
-    """
-    generators = OBJECTS if kind == "proxy3d" else ("vsi",)
+    """Held-out ones that models of a kind are asked, of each task at most about so many."""
+    generators = LESSONS[kind].asked
     objects = [name for name in scenes if room_of(name)[1] is not None]
     if not objects:
         return questions(scenes.values(), of_task, usable, generators=generators)

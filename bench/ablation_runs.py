@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.ablation_intervals import Answered
-from bench.ablation_rows import OF_ROOM, to_answer, to_learn
+from bench.ablation_rows import to_answer, to_learn
 from bench.ablation_starts import spatial_of, start_of
 from bench.ablation_stores import room_of, scenes_of, store_of
-from bench.ablation_variants import Variant
+from bench.ablation_variants import LESSONS, Variant
 from bench.small_models import by_model, open_model, teachable
 from bench.small_rooms import FIRST as HELD_OUT
 from bench.small_rooms import Rooms
@@ -38,12 +38,6 @@ from spatial_vlm_ros.vision.checkpoint import Checkpoint, fingerprint
 LEARNT = 20_000
 #: What the coordinate alignment learns, and how often, as in config/train/proxy3d_stage2.yaml.
 _ALIGNMENT = {"coordinates": 1.0, "identifiers": 0.1}
-_RATES = {
-    "proxy3d": {"language": 5e-4, "position": 1e-3, "gate": 1e-3},
-    "ssr": {"language": 3e-4, "merger": 3e-4, "spatial": 1e-3},
-}
-#: Short answers about one object would not be learnt beside boxes, were every token to count alike.
-_REDUCTION = {"proxy3d": "sample", "ssr": "token"}
 
 
 @dataclass(frozen=True)
@@ -102,8 +96,7 @@ def _trained(variant: Variant, scale: Scale, store: Path, start: str, run: Path)
     """The folder of its model."""
     scenes = scenes_of(store, scale.learnt_seeds)
     run.mkdir(parents=True)
-
-    kind, steps = variant.kind, scale.steps[variant.kind]
+    kind, steps, lessons = variant.kind, scale.steps[variant.kind], LESSONS[variant.kind]
 
     def learnt(name: str, start: str, sources: Mapping[str, float], data: dict[str, Any]) -> str:
         rows = []
@@ -120,13 +113,13 @@ def _trained(variant: Variant, scale: Scale, store: Path, start: str, run: Path)
         config = TrainConfig(
             model=_model(variant, scale, start),
             data=settings,
-            rates=Rates(**{part: _RATES[kind][part] for part in _parts(variant)}),
+            rates=_rates(variant),
             training=StepSettings(
                 steps=steps,
                 accumulation=scale.batch,
                 warmup=0.1,
                 log_every=steps,
-                reduction=_REDUCTION[kind],
+                reduction=lessons.reduction,
             ),
             output=OutputSettings(folder=str(run / name), save_every=0),
         )
@@ -135,10 +128,8 @@ def _trained(variant: Variant, scale: Scale, store: Path, start: str, run: Path)
 
     if variant.aligned:
         start = learnt("aligned", start, _ALIGNMENT, {"shown": "placed_symbols"})
-    shown = "proxies" if kind == "proxy3d" else "frames"
-    return learnt(
-        "trained", start, {" ".join(variant.generators): 1.0}, {"shown": shown, "store": str(store)}
-    )
+    of_store = {"shown": lessons.shown, "store": str(store)}
+    return learnt("trained", start, {" ".join(variant.generators): 1.0}, of_store)
 
 
 def _model(variant: Variant, scale: Scale, start: str) -> ModelSettings:
@@ -155,10 +146,12 @@ def _model(variant: Variant, scale: Scale, start: str) -> ModelSettings:
     )
 
 
-def _parts(variant: Variant) -> tuple[str, ...]:
-    """Those that learn: all but the tower."""
-    without = () if variant.kind == "proxy3d" or variant.insertion else ("spatial",)
-    return tuple(part for part in _RATES[variant.kind] if part not in without)
+def _rates(variant: Variant) -> Rates:
+    """Of the parts that it has: SSR-2D has no 3D branch."""
+    rates = dict(LESSONS[variant.kind].rates)
+    if not variant.insertion:
+        rates.pop("spatial", None)
+    return Rates(**rates)
 
 
 def _answers(variant: Variant, scale: Scale, store: Path, model: str) -> list[Answered]:
@@ -180,9 +173,8 @@ def _mark(checkpoint: str) -> str:
 def _key(variant: Variant, scale: Scale, mark: str) -> str:
     """Stands for all that a variant's answers depend on."""
     kind = variant.kind
-    told = asdict(variant) | {"from": mark, "steps": scale.steps[kind], "rates": _RATES[kind]}
-    told |= {"reduction": _REDUCTION[kind], "of_room": OF_ROOM[kind], "alignment": _ALIGNMENT}
-    told["of_task"] = scale.of_task[kind]
+    told = asdict(variant) | {"from": mark, "lessons": asdict(LESSONS[kind])}
+    told |= {"alignment": _ALIGNMENT, "steps": scale.steps[kind], "of_task": scale.of_task[kind]}
     for name in ("rooms", "held_out", "batch"):
         told[name] = getattr(scale, name)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]

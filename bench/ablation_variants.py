@@ -26,6 +26,31 @@ _BASE = tuple(name for name in NAMES if name not in (GRAPH, GROUNDING))
 
 
 @dataclass(frozen=True)
+class Lessons:
+    """What models of a kind learn, and are asked. rates: of all parts that learn. reduction: of the
+    loss. shown: what stands for a scene. of_room: rows of a generator about a room that are learnt,
+    at most. asked: generators of the questions.
+    """
+
+    rates: Mapping[str, float]
+    reduction: str
+    shown: str
+    of_room: int
+    asked: tuple[str, ...]
+
+
+LESSONS: Mapping[str, Lessons] = {
+    # Short answers about one object would not be learnt beside boxes if every token counted alike.
+    "proxy3d": Lessons(
+        {"language": 5e-4, "position": 1e-3, "gate": 1e-3}, "sample", "proxies", 24, OBJECTS
+    ),
+    "ssr": Lessons(
+        {"language": 3e-4, "merger": 3e-4, "spatial": 1e-3}, "token", "frames", 4, ("vsi",)
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Variant:
     """A training. kind: proxy3d or ssr. start: what it starts from. aligned: with a stage of
     coordinates first, as many updates as the other one has. proxies: how they are made. asked:
@@ -45,7 +70,8 @@ class Variant:
 @dataclass(frozen=True)
 class Ablation:
     """variants: by name. reference: the one that the others are compared with, the paper's own
-    choice. tasks: those for which the paper finds it to matter. says: what differs.
+    choice. tasks: ours that stand for those for which the paper finds it to matter. says: what
+    differs.
     """
 
     says: str
