@@ -74,7 +74,8 @@ clean:
 lock: setup
 	$(ENTER) pip install --quiet uv
 	$(ENTER) for distro in jazzy kilted; do cp requirements/$$distro.lock build/ \
-	  && uv pip compile setup.py --extra simulation --extra training --extra dev --extra $$distro $(UPGRADE) \
+	  && uv pip compile setup.py --extra simulation --extra training \
+	  --extra evaluation --extra captions --extra dev --extra $$distro $(UPGRADE) \
 	  --universal --python-version 3.10 --constraint <(echo "numpy<2.5") --no-header \
 	  --no-annotate --quiet --output-file build/$$distro.lock \
 	  && grep -vE '^(nvidia-|cuda-|triton)' build/$$distro.lock > requirements/$$distro.lock \

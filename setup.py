@@ -47,7 +47,14 @@ setup(
     description="A memory of the space around a robot that can be asked",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["weights/*/*", "small/TOWER.md", "small/*.safetensors"]},
+    package_data={
+        NAME: [
+            "weights/*/*",
+            "small/TOWER.md",
+            "small/*.safetensors",
+            "benchmarks/paper_rows.json",
+        ]
+    },
     python_requires=">=3.10",
     install_requires=[
         "huggingface_hub>=1.31",
@@ -73,6 +80,12 @@ setup(
             "tensorboard>=2.17",
             "tokenizers>=0.20",
         ],
+        "evaluation": [
+            "accelerate>=1.10",
+            "matplotlib>=3.8",
+            "pyarrow>=17.0",
+        ],
+        "captions": ["pycocoevalcap>=1.2"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.15",

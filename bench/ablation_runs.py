@@ -17,7 +17,6 @@ from bench.ablation_starts import spatial_of, start_of
 from bench.ablation_stores import room_of, scenes_of, store_of
 from bench.ablation_variants import LESSONS, Variant
 from bench.small_models import by_model, open_model, teachable
-from bench.small_rooms import FIRST as HELD_OUT
 from bench.small_rooms import Rooms
 from spatial_vlm_ros.data.files import write_rows
 from spatial_vlm_ros.files import replaced
@@ -32,6 +31,7 @@ from spatial_vlm_ros.training.config import (
 )
 from spatial_vlm_ros.training.filling import SCENES
 from spatial_vlm_ros.training.run import train
+from spatial_vlm_ros.training.sources import HELD_OUT
 from spatial_vlm_ros.vision.checkpoint import Checkpoint, fingerprint
 
 #: Seed of the first room that is learnt; small models that ship learn from 10,000 on.

@@ -11,14 +11,8 @@ from zlib import crc32
 from spatial_vlm_ros.data.generators import NAMES, generator
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene, read_scenes
-from spatial_vlm_ros.models.spatial_branch import SpatialSettings
-from spatial_vlm_ros.training.filling import SCENES, FramePlan, Plan, ProxyPlan, fill
-from spatial_vlm_ros.training.precompute import FrameSettings
-from spatial_vlm_ros.training.sources import Simulated
-from spatial_vlm_ros.vision.checkpoint import Checkpoint
-
-#: Seeds of the first room; small models that ship learn from rooms from 10,000 on.
-FIRST = 100_000
+from spatial_vlm_ros.training.filling import SCENES, fill, plan_of
+from spatial_vlm_ros.training.sources import HELD_OUT, Simulated
 
 
 @dataclass(frozen=True)
@@ -32,21 +26,11 @@ class Rooms:
 
 def prepare(folder: Path, checkpoint: str, rooms: int, workers: int = 1) -> Rooms:
     """Rooms as the model of a checkpoint is shown them; those that are there are kept."""
-    sources = [Simulated(FIRST + number) for number in range(rooms)]
+    sources = [Simulated(HELD_OUT + number) for number in range(rooms)]
     fill(folder, plan_of(checkpoint), sources, workers)
     scenes = read_scenes(folder / SCENES)
     wanted = {source.name: scenes[source.name] for source in sources}
     return Rooms(folder, wanted, {source.name: source for source in sources})
-
-
-def plan_of(checkpoint: str) -> Plan:
-    """What its reasoner would be given by a mapper."""
-    settings = Checkpoint.find(checkpoint).settings()
-    if settings.get("model_type") == "proxy3d":
-        return ProxyPlan(checkpoint, "cpu", "float32")
-    spatial = settings.get("spatial")
-    branch = None if spatial is None else SpatialSettings.of(spatial)
-    return FramePlan(FrameSettings.of(checkpoint), branch)
 
 
 def questions(

@@ -13,9 +13,11 @@ from pathlib import Path
 from spatial_vlm_ros.commands import (
     ask,
     data,
+    eval,
     fetch_models,
     graph,
     precompute,
+    room_bench,
     run,
     small,
     train,
@@ -66,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     precompute.add(commands)
     small.add(commands)
     train.add(commands)
+    eval.add(commands)
+    room_bench.add(commands)
 
     doctor = commands.add_parser("doctor", help="say what is wrong with the set-up and with topics")
     doctor.set_defaults(command=_doctor)

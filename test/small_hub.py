@@ -99,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.small_hub.asked.append((self.command, path, self.headers.get("Range", "")))
         if token := self.headers.get("Authorization"):
             self.small_hub.tokens.append((path, token.removeprefix("Bearer ")))
-        parts = path.strip("/").split("/")
+        parts = [part for part in path.strip("/").split("/") if part != "datasets"]
+        if parts[0] == "api" and "models" not in parts:
+            parts.insert(1, "datasets")
         if parts[0] == "api":
             self._describe("/".join(parts[2:4]), parts[4:])
         elif parts[0] == "cdn":

@@ -64,13 +64,14 @@ def locked_versions(distro: str, python: str) -> dict[str, str]:
     return versions
 
 
+EXTRAS = ("simulation", "training", "evaluation", "captions", "dev")
+
+
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("distro", ["jazzy", "kilted"])
 def test_lock_satisfies_the_declared_bounds(distro, python):
     versions = locked_versions(distro, python)
-    declared = load(ROOT / "tools" / "declared.py").declared(
-        "simulation", "training", "dev", distro
-    )
+    declared = load(ROOT / "tools" / "declared.py").declared(*EXTRAS, distro)
     assert len(declared) > 30
     for line in declared:
         requirement = Requirement(line)
@@ -79,7 +80,7 @@ def test_lock_satisfies_the_declared_bounds(distro, python):
 
 
 def test_every_library_has_a_lower_bound():
-    for line in load(ROOT / "tools" / "declared.py").declared("simulation", "training", "dev"):
+    for line in load(ROOT / "tools" / "declared.py").declared(*EXTRAS):
         operators = {part.operator for part in Requirement(line).specifier}
         assert ">=" in operators, line
 
@@ -108,12 +109,15 @@ def test_imports_are_what_is_declared():
     def names(*extras: str) -> set[str]:
         return {canonicalize_name(Requirement(line).name) for line in declared(*extras)}
 
-    package, simulation, training = (
+    package, simulation, training, evaluation = (
         {file for folder in folders for file in ROOT.glob(f"spatial_vlm_ros/{folder}**/*.py")}
-        for folders in (("",), ("simulation/",), ("data/", "training/", "small/"))
+        for folders in (("",), ("simulation/",), ("data/", "training/", "small/"), ("benchmarks/",))
     )
     around = [file for folder in ("test", "bench", "tools") for file in ROOT.glob(f"{folder}/*.py")]
-    assert imported(package - simulation - training) == names()
-    assert imported(package - training) == names("simulation")
-    assert imported(package) | OF_TRAINER == names("simulation", "training")
-    assert imported(around) <= names("simulation", "training", "dev") | {"packaging", "setuptools"}
+    assert imported(package - simulation - training - evaluation) == names()
+    assert imported(package - training - evaluation) == names("simulation")
+    assert imported(package - evaluation) | OF_TRAINER == names("simulation", "training")
+    assert imported(package) | OF_TRAINER == names(*EXTRAS[:-1])
+    own = imported(evaluation) - names("simulation")
+    assert own | {"pyarrow"} == names("evaluation", "captions") - names()  # of the data's
+    assert imported(around) <= names(*EXTRAS) | {"packaging", "setuptools"}

@@ -22,7 +22,7 @@ from bench.small_models import (
     ShuffledScenes,
     shuffled,
 )
-from bench.small_rooms import plan_of, questions
+from bench.small_rooms import questions
 from spatial_vlm_ros.data import generators
 from spatial_vlm_ros.data.generators.graph import scene_graph
 from spatial_vlm_ros.data.row import Row
@@ -32,7 +32,7 @@ from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.small.checkpoint import PIXELS, SmallSizes, new_model, save
 from spatial_vlm_ros.small.texts import texts
 from spatial_vlm_ros.small.tokenizer import train_tokenizer
-from spatial_vlm_ros.training.filling import FramePlan, ProxyPlan
+from spatial_vlm_ros.training.filling import FramePlan, ProxyPlan, plan_of
 from spatial_vlm_ros.training.lessons import lesson
 from spatial_vlm_ros.training.precompute import Scene
 from spatial_vlm_ros.training.scenes import Shown

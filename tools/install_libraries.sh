@@ -23,7 +23,7 @@ python -c 'import rclpy' || {
 }
 # The distribution's message modules are compiled against its numpy: keep that one.
 python -c 'import numpy; print("numpy==" + numpy.__version__)' > "$VENV/numpy.txt"
-python tools/declared.py simulation training dev > "$VENV/declared.txt"
+python tools/declared.py simulation training evaluation captions dev > "$VENV/declared.txt"
 command -v colcon > /dev/null || echo colcon-common-extensions >> "$VENV/declared.txt"
 command -v ninja > /dev/null || echo ninja >> "$VENV/declared.txt"
 pip install --quiet --requirement "$VENV/declared.txt" --constraint "$VENV/numpy.txt"

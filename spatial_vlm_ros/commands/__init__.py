@@ -19,3 +19,11 @@ def without_simulation(error: ImportError) -> ValueError:
         f"the simulation is not installed ({error}): "
         "python -m pip install 'spatial_vlm_ros[simulation]'"
     )
+
+
+def without_evaluation(error: ImportError) -> ValueError:
+    """What to say when models are to be evaluated and what that needs is not there."""
+    return ValueError(
+        f"what evaluates is not installed ({error}): "
+        "python -m pip install 'spatial_vlm_ros[evaluation]'"
+    )

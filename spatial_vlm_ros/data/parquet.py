@@ -19,7 +19,7 @@ _BATCH = 1000
 
 def write(file: BinaryIO, rows: Iterable[Row]) -> int:
     """The number of rows; the same rows give the same bytes."""
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow()
     count, rows, schema = 0, iter(rows), _schema(pa)
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := [_to_columns(row) for row in islice(rows, _BATCH)]:
@@ -30,7 +30,7 @@ def write(file: BinaryIO, rows: Iterable[Row]) -> int:
 
 def read(path: Path) -> Iterator[Any]:
     """What of each row ``Row.from_json`` reads. ``ValueError`` where the file cannot be read."""
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow()
     try:
         with pq.ParquetFile(path) as file:
             _check_version(path, file.schema_arrow.metadata or {})
@@ -44,7 +44,7 @@ def read(path: Path) -> Iterator[Any]:
 
 def ids(path: Path) -> Iterator[tuple[str, str]]:
     """Data set and id of each row."""
-    _, pq = _pyarrow()
+    _, pq = pyarrow()
     columns = pq.read_table(path, columns=["dataset", "id"]).to_pydict()
     return zip(columns["dataset"], columns["id"], strict=True)
 
@@ -57,15 +57,16 @@ def _check_version(path: Path, metadata: dict[bytes, bytes]) -> None:
         raise ValueError(f"{path} has rows of version {version}, this program reads {VERSION}")
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow() -> tuple[Any, Any]:
+    """The library and its Parquet part. ``ValueError`` says how to install them."""
     try:
-        import pyarrow
-        import pyarrow.parquet
+        import pyarrow as pa
+        import pyarrow.parquet as pq
     except ImportError as error:
         raise ValueError(
             f"Parquet needs pyarrow ({error}): python -m pip install 'spatial_vlm_ros[training]'"
         ) from error
-    return pyarrow, pyarrow.parquet
+    return pa, pq
 
 
 def _schema(pa: Any) -> Any:

@@ -45,7 +45,7 @@ def open_reasoner(config: ReasonersConfig, say: Callable[[str], None] = _log.err
 
     turns = Turns(config.queue_timeout)
     try:
-        return WithFallback(config.reasoner, _open_model(config), turns, say=say)
+        return WithFallback(config.reasoner, open_model(config), turns, say=say)
     except Exception as error:  # whatever it is, the robot can still be asked
         return WithFallback(config.reasoner, None, turns, reason(error), say)
 
@@ -63,8 +63,11 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def _open_model(config: ReasonersConfig) -> Reasoner:
-    """torch and transformers take seconds to import, so only those who need them do."""
+def open_model(config: ReasonersConfig) -> Reasoner:
+    """The reasoner alone. Whatever keeps it from being opened is raised."""
+    if config.reasoner == "geometric":
+        return GeometricReasoner()
+    # torch and transformers take seconds to import, so only those who need them do
     from spatial_vlm_ros.serving import loading
 
     if config.reasoner == "proxy3d":

@@ -28,6 +28,7 @@ from spatial_vlm_ros.scene.voxel_points import VoxelPoints
 _VOXEL_ARRAYS = ("keys", "means", "weights", "trust")
 FORMAT = "spatial_vlm_ros scene"
 VERSION = 1
+SCENE = "scene.json"
 PROXIES = "proxies.safetensors"
 
 
@@ -90,7 +91,7 @@ def save(
         "floor_height": state.floor.height,
         "objects": [_to_json(item) for item in state.objects.objects.values()],
     }
-    with replaced(folder / "points.npz") as points, replaced(folder / "scene.json") as scene:
+    with replaced(folder / "points.npz") as points, replaced(folder / SCENE) as scene:
         np.savez_compressed(points, **arrays)
         scene.write(json.dumps(content, indent=1).encode())
         if proxies is not None:
@@ -106,7 +107,7 @@ def save(
 def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:
     """What :func:`save` wrote. ``ValueError`` says what is missing, damaged or does not agree."""
     folder = Path(folder)
-    content = _read_json(folder / "scene.json")
+    content = _read_json(folder / SCENE)
     if content["fixed_frame"] != fixed_frame:
         raise ValueError(
             f"{folder / 'scene.json'} is a scene in frame {content['fixed_frame']!r}, the fixed "
@@ -123,7 +124,7 @@ def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:
 
 def fixed_frame_of(folder: Path) -> str:
     """The fixed frame of a saved scene. ``ValueError`` when ``folder`` holds none."""
-    return str(_read_json(Path(folder) / "scene.json")["fixed_frame"])
+    return str(_read_json(Path(folder) / SCENE)["fixed_frame"])
 
 
 def _read_json(path: Path) -> dict[str, Any]:

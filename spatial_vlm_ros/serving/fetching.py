@@ -60,7 +60,7 @@ class Offer:
 
 def look_up(name: str) -> Offer:
     """Asks the hub. ``ValueError``: it cannot be reached, has no such model, or no safetensors."""
-    with _explained(name):
+    with explained(name):
         info = HfApi().model_info(name, files_metadata=True)
     files = [
         HubFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
@@ -83,7 +83,7 @@ def fetch(offer: Offer, folder: Path | None = None) -> Path:
     target = folder or _cache_of(offer.name)
     ways = [(file, *_paths(file, target, folder is None)) for file in offer.files]
     _refuse_small_disk(offer.name, target, ways)
-    with _explained(offer.name):
+    with explained(offer.name):
         for file, path, begun in ways:
             if file.sha256 and not path.exists():
                 _continue(offer, file, begun)
@@ -173,24 +173,25 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Every error as a ``ValueError`` that says what to do."""
+def explained(name: str, kind: str = "model") -> Iterator[None]:
+    """Every error of the hub as a ``ValueError`` that says what to do."""
+    page = f"{constants.ENDPOINT}/{name if kind == 'model' else f'datasets/{name}'}"
     again = "run it again: what has arrived is kept"
     try:
         yield
     except GatedRepoError as error:
         raise ValueError(
-            f"{name} is gated: accept its terms at {constants.ENDPOINT}/{name}, then log in with "
+            f"{name} is gated: accept its terms at {page}, then log in with "
             "`hf auth login`, or set HF_TOKEN"
         ) from error
     except RepositoryNotFoundError as error:
         raise ValueError(
-            f"{constants.ENDPOINT} has no model {name}; if it is a private one, log in with "
+            f"{constants.ENDPOINT} has no {kind} {name}; if it is a private one, log in with "
             "`hf auth login`"
         ) from error
     except HFValidationError as error:
         raise ValueError(
-            f"{name} is no name of a model: it should look like Qwen/Qwen2.5-VL-7B-Instruct"
+            f"{name} is no name of a {kind}: it should look like Qwen/Qwen2.5-VL-7B-Instruct"
         ) from error
     except OfflineModeIsEnabled as error:
         raise ValueError("HF_HUB_OFFLINE is set, which forbids fetching") from error

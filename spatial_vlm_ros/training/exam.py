@@ -15,6 +15,7 @@ from spatial_vlm_ros.serving.loading import LoadedModel
 from spatial_vlm_ros.training.collection import about
 from spatial_vlm_ros.training.dataset import Teacher
 from spatial_vlm_ros.training.lessons import lesson
+from spatial_vlm_ros.training.scenes import Scenes, Shown
 from spatial_vlm_ros.training.scoring import score
 
 #: An answer is not cut off because a machine is slow: scores would be of the machine.
@@ -59,7 +60,14 @@ def by_task(tasks: Sequence[str], scored: Iterator[tuple[Row, str, float]]) -> t
 def scene_prefix(row: Row, generator: Generator, teacher: Teacher) -> ScenePrefix:
     """What comes before the question, at the positions with which it is trained."""
     shown = teacher.shown(row, teacher.numbering(row.scene))
-    ids = teacher.prefix(row, shown)[None].to(generator.device)
+    return encoded(teacher.prefix(row, shown), shown, generator, teacher.scenes)
+
+
+def encoded(
+    prompt: torch.Tensor, shown: Shown, generator: Generator, scenes: Scenes
+) -> ScenePrefix:
+    """A prompt (n,) up to the question as the language model gets it."""
+    ids = prompt[None].to(generator.device)
     inputs: dict[str, Any] = {name: t.to(generator.device) for name, t in shown.inputs.items()}
     if not shown.geometry:
         inputs.pop("spatial_values", None)
@@ -68,5 +76,5 @@ def scene_prefix(row: Row, generator: Generator, teacher: Teacher) -> ScenePrefi
     else:
         with torch.inference_mode():
             embeddings = generator.model.get_input_embeddings()(ids)
-    positions = teacher.scenes.positions(ids[0].cpu(), shown)
+    positions = scenes.positions(prompt, shown)
     return ScenePrefix(ids, embeddings, positions[:, None].to(ids.device))

@@ -27,6 +27,7 @@ from spatial_vlm_ros.training.precompute import (
     Scene,
 )
 from spatial_vlm_ros.training.store import FrameStore, ProxyStore, SceneStore
+from spatial_vlm_ros.vision.checkpoint import Checkpoint
 
 SCENES = "scenes.jsonl"
 _WRITE_EVERY = 16  # scenes; those since the last time are computed again after a kill
@@ -107,6 +108,16 @@ class FramePlan:
         if spatial == "vggt" and self.spatial is not None:
             settings |= {"layer": self.spatial.layer, "width": self.spatial.width}
         return FrameStore.create(folder, "", settings)
+
+
+def plan_of(checkpoint: str) -> Plan:
+    """What the reasoner of a checkpoint would be given by a mapper."""
+    settings = Checkpoint.find(checkpoint).settings()
+    if settings.get("model_type") == "proxy3d":
+        return ProxyPlan(checkpoint, "cpu", "float32")
+    spatial = settings.get("spatial")
+    branch = None if spatial is None else SpatialSettings.of(spatial)
+    return FramePlan(FrameSettings.of(checkpoint), branch)
 
 
 class Filled(NamedTuple):

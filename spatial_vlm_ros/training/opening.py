@@ -114,8 +114,11 @@ def annotated(files: Iterable[str]) -> dict[str, AnnotatedScene]:
 
 def _row_images(config: TrainConfig, loaded: LoadedModel) -> RowImages | None:
     """How rows about images of their own are shown, where frames are."""
-    if config.data.shown != "frames":
-        return None
+    return row_images(loaded) if config.data.shown == "frames" else None
+
+
+def row_images(loaded: LoadedModel) -> RowImages:
+    """How an SSR is shown images of no scene."""
     pixels = loaded.checkpoint.pixels(AnsweringConfig.image_pixels)
     return RowImages(*_frames(loaded), pixels)
 

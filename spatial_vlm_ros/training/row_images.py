@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,11 @@ class RowImages:
 
     def shown(self, row: Row) -> Shown:
         """``ValueError``: an image cannot be read."""
-        images = [as_tensor(rgb) for rgb in marked(row)]
+        return self.of(marked(row))
+
+    def of(self, frames: Sequence[NDArray[np.uint8]]) -> Shown:
+        """Images (H, W, 3) as they are, at the size of the first."""
+        images = [as_tensor(rgb) for rgb in frames]
         cell = self._vision.patch_size * self._vision.spatial_merge_size
         size = fit_size(images[0].shape[1], images[0].shape[2], cell, self._pixels)
         images = [resized(image, size) for image in images]

@@ -33,7 +33,7 @@ def score(row: Row, taught: Lesson, numbering: Numbering, text: str) -> float:
         return _relative_to_all(text, row.answer)
     if KEY in taught.answer or taught.answer == "[]":
         given = [named.box for named in read_boxes(text).boxes]
-        return _overlap(given, [named.box for named in read_boxes(taught.answer).boxes])
+        return boxes_f1(given, [named.box for named in read_boxes(taught.answer).boxes])
     if kind is FormKind.FREE and row.task == "grounding":
         cited = {cited.id for cited in numbering.citations(text) if cited.id is not None}
         return _f1(cited, set(row.targets))
@@ -65,8 +65,8 @@ def _rightness(error: float) -> float:
     return float((error <= _ERRORS + 1e-9).mean())
 
 
-def _overlap(given: list[Box], right: list[Box]) -> float:
-    """F1 of boxes, each standing for one at most."""
+def boxes_f1(given: list[Box], right: list[Box]) -> float:
+    """F1 of boxes that overlap by 0.25, each standing for one at most; 1 of none and none."""
     if not given or not right:
         return float(not given and not right)
     overlaps = ious(given, right)

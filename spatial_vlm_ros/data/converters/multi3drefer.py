@@ -24,6 +24,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     units_of_lists,
     words_of,
 )
+from spatial_vlm_ros.data.converters.wordings import which
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
@@ -61,7 +62,7 @@ def _row(scenes: Scenes, split: str, item: Mapping[str, Any]) -> Row:
         scene=scene.name,
         task="grounding",
         subtask=kind,
-        question=f"Which objects, if any, does this describe? {words_of(item, 'description')}",
+        question=which(words_of(item, "description")),
         answer=write_boxes(NamedBox(each.box, each.category) for each in found),
         targets=tuple(numbers),
         boxes=tuple(each.box for each in found),

@@ -24,6 +24,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     scene_of,
     words_of,
 )
+from spatial_vlm_ros.data.converters.wordings import which_one
 from spatial_vlm_ros.data.row import Reference, Row
 from spatial_vlm_ros.data.unusable import Unusable
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
@@ -65,7 +66,7 @@ def _row(scenes: Scenes, source: str, item: Mapping[str, Any]) -> Row:
         scene=scene.name,
         task="grounding",
         subtask=item.get("reference_type") or "nr3d",
-        question=f"Which object does this describe? {words_of(item, 'utterance')}",
+        question=which_one(words_of(item, "utterance")),
         answer=write_boxes([NamedBox(target.box, target.category)]),
         refs=tuple(Reference(each.id, each.category, each.box) for each in anchors),
         targets=(target.id,),

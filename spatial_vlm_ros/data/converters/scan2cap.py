@@ -24,6 +24,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     words_of,
 )
 from spatial_vlm_ros.data.converters.scanrefer import FILES, LAYOUT, LICENSE, meant, name_of
+from spatial_vlm_ros.data.converters.wordings import describe
 from spatial_vlm_ros.data.row import Reference, Row
 
 #: Descriptions by scene and object, as they are written in the file.
@@ -61,7 +62,7 @@ def _row(split: str, scenes: Scenes, known: Descriptions, item: Mapping[str, Any
         dataset="scan2cap",
         scene=f"scannet/{item['scene_id']}",
         task="caption",
-        question=f"Describe #{found.id}: what it looks like and where it is.",
+        question=describe(found.id),
         answer=answer,
         accepted=accepted,
         refs=(Reference(found.id, found.category, found.box),),

@@ -22,6 +22,7 @@ from spatial_vlm_ros.data.converters.scannet_items import (
     units_of_lists,
     words_of,
 )
+from spatial_vlm_ros.data.converters.wordings import which_one
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject
 from spatial_vlm_ros.language.box_text import NamedBox, write_boxes
@@ -59,7 +60,7 @@ def _row(scenes: Scenes, split: str, item: Mapping[str, Any]) -> Row:
         dataset="scanrefer",
         scene=f"scannet/{item['scene_id']}",
         task="grounding",
-        question=f"Which object does this describe? {words_of(item, 'description')}",
+        question=which_one(words_of(item, "description")),
         answer=write_boxes([NamedBox(found.box, found.category)]),
         targets=(found.id,),
         boxes=(found.box,),

@@ -24,6 +24,7 @@ from spatial_vlm_ros.data.building import Unit
 from spatial_vlm_ros.data.converters.converter import Converter, Scenes, converted, read_json
 from spatial_vlm_ros.data.converters.matching import objects_at
 from spatial_vlm_ros.data.converters.scannet_items import scene_of
+from spatial_vlm_ros.data.converters.wordings import which_one
 from spatial_vlm_ros.data.row import Reference, Rejected, Row
 from spatial_vlm_ros.data.scenes import AnnotatedObject, AnnotatedScene
 from spatial_vlm_ros.data.unusable import Unusable
@@ -139,7 +140,7 @@ def _row(
         scene=name,
         task="grounding",
         subtask=reading["relation"],
-        question=f"Which object does this describe? {phrase}",
+        question=which_one(phrase),
         answer=write_boxes([NamedBox(target.box, target.category)]),
         refs=tuple(Reference(each.id, each.category, each.box) for each in refs),
         targets=(target.id,),

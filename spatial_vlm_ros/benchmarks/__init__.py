@@ -1,0 +1,1 @@
+"""Published benchmarks: their questions, and their scores exactly as published."""

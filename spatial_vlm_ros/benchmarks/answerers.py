@@ -1,0 +1,166 @@
+"""Who answers the questions of a benchmark: a model alone, without the mapper that a robot runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+
+from spatial_vlm_ros.benchmarks.controls import Control, controlled
+from spatial_vlm_ros.benchmarks.item import Item, Prediction
+from spatial_vlm_ros.benchmarks.media import images_of
+from spatial_vlm_ros.benchmarks.scannet_boxes import placed
+from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.language.box_text import KEY, read_boxes
+from spatial_vlm_ros.reasoners.checked import Asked
+from spatial_vlm_ros.reasoners.numbering import Numbering
+from spatial_vlm_ros.reasoners.prompt import ChatPrompt, plain
+from spatial_vlm_ros.reasoners.scene_inputs import block
+from spatial_vlm_ros.scene.graph import SceneGraph
+from spatial_vlm_ros.serving.conversation import Conversation
+from spatial_vlm_ros.serving.generation import Generated, Generator, ScenePrefix
+from spatial_vlm_ros.serving.loading import LoadedModel
+from spatial_vlm_ros.training.exam import encoded
+from spatial_vlm_ros.training.lessons import NONE
+from spatial_vlm_ros.training.row_images import RowImages
+from spatial_vlm_ros.training.scenes import Scenes, Shown
+
+#: An answer is not cut off because a machine is slow: scores would be of the machine.
+_SECONDS = 3600.0
+_NO_SCENE = SceneGraph((), (), (), (), None, None, 0, 0)
+_CHAT = "You are a helpful assistant."
+
+
+class Answerer(Protocol):
+    """Answers one question after the other; those about the same thing cost less in a row."""
+
+    def answer(self, item: Item) -> Prediction:
+        """``ValueError``, ``OSError``: what it is about cannot be shown."""
+        ...
+
+
+class ChatAnswerer:
+    """Any vision-language model, prompted word by word as published: images, then the prompt.
+
+    frames: of a video. blind: no image is shown.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, max_tokens: int, frames: int, pixels: int, blind: bool = False
+    ) -> None:
+        self._generator = Generator(loaded, max_tokens, _SECONDS)
+        self._conversation = Conversation(loaded, _CHAT)
+        self._tokenizer = loaded.tokenizer
+        self._frames, self._pixels, self._blind = frames, pixels, blind
+
+    def answer(self, item: Item) -> Prediction:
+        """See :class:`Answerer`."""
+        images = [] if self._blind else images_of(item, self._frames)
+        shown = [self._fitted(Image.fromarray(image)) for image in images]
+        inputs, text_tokens = self._conversation.inputs(
+            [*shown, plain(self._tokenizer, item.prompt)]
+        )
+        return _predicted(item, self._generator.after_images(inputs, text_tokens))
+
+    def _fitted(self, image: Image.Image) -> Image.Image:
+        shrink = (self._pixels / (image.width * image.height)) ** 0.5
+        if shrink >= 1:
+            return image
+        return image.resize((int(image.width * shrink), int(image.height * shrink)))
+
+
+@dataclass
+class OwnAnswerer:
+    """A Proxy3D or SSR, asked as its reasoner asks it.
+
+    scenes: how it is shown scenes; images: how it is shown images, None where it cannot be.
+    numbers: how many objects it knows by number. annotated: scenes whose boxes answers are compared
+    with. control: what is kept from it.
+    """
+
+    loaded: LoadedModel
+    system: str
+    scenes: Scenes
+    images: RowImages | None
+    numbers: int
+    annotated: Mapping[str, AnnotatedScene]
+    max_tokens: int
+    frames: int
+    control: Control = Control.NONE
+
+    def __post_init__(self) -> None:
+        self._generator = Generator(self.loaded, self.max_tokens, _SECONDS)
+        self._prompts: dict[str, ChatPrompt] = {}
+        self._about: Any = None
+        self._prefix: ScenePrefix | None = None
+
+    def answer(self, item: Item) -> Prediction:
+        """See :class:`Answerer`."""
+        if item.scene and item.scene not in self.scenes:
+            raise ValueError(f"scene {item.scene} is not in the store")
+        objects = self.scenes.objects(item.scene) if item.scene else ()
+        numbering = Numbering.of(objects, self.numbers)
+        prompt = self._prompt(item.system or self.system)
+        about = item.scene, item.video, item.images, item.system
+        if self._prefix is None or about != self._about:
+            self._prefix, self._about = None, None
+            self._prefix = self._encoded(prompt, self._shown(item, numbering))
+            self._about = about
+        asked = Asked.of(question_of(item), _NO_SCENE, numbering)
+        generated = self._generator.after_scene(
+            self._prefix, prompt.question(asked.words), self._generator.held_to(asked.form)
+        )
+        return _predicted(item, generated, numbering, self.annotated.get(item.scene))
+
+    def _shown(self, item: Item, numbering: Numbering) -> Shown:
+        if self.control is Control.BLIND:
+            return Shown()
+        if item.scene:
+            shown = self.scenes.shown(item.scene, numbering)
+        elif self.images is None:
+            raise ValueError("it is about images, which the model cannot be shown")
+        else:
+            shown = self.images.of(images_of(item, self.frames))
+        return controlled(shown, self.control)
+
+    def _prompt(self, system: str) -> ChatPrompt:
+        if system not in self._prompts:
+            self._prompts[system] = ChatPrompt(self.loaded.tokenizer, system)
+        return self._prompts[system]
+
+    def _encoded(self, prompt: ChatPrompt, shown: Shown) -> ScenePrefix:
+        before = self._generator.ids(prompt.before_question("")).cpu()[0]
+        scene = before.new_tensor(block(self.loaded.model.config, shown.placeholders))
+        return encoded(torch.cat([before, scene]), shown, self._generator, self.scenes)
+
+
+def question_of(item: Item) -> str:
+    """As models of our own are trained to be asked, with the options one below the other."""
+    options = ["Options:", *item.options] if item.options else []
+    return "\n".join([item.question, *options])
+
+
+def _predicted(
+    item: Item,
+    generated: Generated,
+    numbering: Numbering | None = None,
+    scene: AnnotatedScene | None = None,
+) -> Prediction:
+    """What a model said: also the objects and boxes in it, where these are asked for."""
+    objects: tuple[int, ...] | None = None
+    boxes: tuple[tuple[float, ...], ...] | None = None
+    if numbering is not None and "boxes" in item.more:
+        text = generated.text
+        if item.more.get("described"):  # its number is told, so its box is known
+            objects = tuple({item.more["object"]} & set(numbering.ids))
+        elif KEY in text:
+            found = [named.box for named in read_boxes(text).boxes]
+            boxes = tuple(placed(box, item.frame, scene) for box in found)
+        elif text.strip() in (NONE, "[]"):
+            objects = ()
+        elif cited := [*numbering.citations(text)]:
+            objects = tuple(each.id for each in cited if each.id is not None)
+    return Prediction(item.id, generated.text.strip(), objects, boxes, generated.token_probability)

@@ -1,0 +1,87 @@
+"""The model that a checkpoint is, ready to be asked the questions of a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatial_vlm_ros.benchmarks.answerers import Answerer, ChatAnswerer, OwnAnswerer
+from spatial_vlm_ros.benchmarks.controls import Control
+from spatial_vlm_ros.benchmarks.reasoner_answerer import ReasonerAnswerer, true_rooms
+from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
+from spatial_vlm_ros.reasoners.scene_inputs import seen_frames
+from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
+from spatial_vlm_ros.serving.loading import load_chat
+from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
+from spatial_vlm_ros.training.opening import open_pupil, row_images
+from spatial_vlm_ros.vision.checkpoint import Checkpoint
+from spatial_vlm_ros.vision.device import device_of, dtype_of
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a model is asked. model: folder or name of its checkpoint. store: folder of precomputed
+    proxies or frames of scenes, None for none. scenes: annotated ones. frames: of a video; 0: as
+    many as its reasoner shows. max_tokens: of an answer.
+    """
+
+    model: str
+    max_tokens: int
+    store: Path | None = None
+    scenes: Mapping[str, AnnotatedScene] | None = None
+    frames: int = 0
+    control: Control = Control.NONE
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def open_answerer(asking: Asking) -> Answerer:
+    """``ValueError`` says what of the checkpoint, the store or the control does not fit."""
+    if asking.model == "geometric":
+        if asking.control is not Control.NONE:
+            raise ValueError(f"control {asking.control.value} is for models, not for geometric")
+        scenes = asking.scenes or {}
+        return ReasonerAnswerer(GeometricReasoner(), true_rooms(scenes), scenes)
+    kind = str(Checkpoint.find(asking.model).settings().get("model_type"))
+    if kind not in ("proxy3d", "ssr"):
+        return _chat(asking)
+    if kind == "proxy3d" and asking.store is None:
+        raise ValueError(
+            f"{asking.model} is a Proxy3D, which reads proxies of scenes: name the store that "
+            "precompute proxies has written"
+        )
+    shown = "nothing" if asking.store is None else "proxies" if kind == "proxy3d" else "frames"
+    data = DataSettings(shown=shown, store="" if asking.store is None else str(asking.store))
+    pupil = open_pupil(TrainConfig(model=ModelSettings(kind, asking.model), data=data))
+    device = device_of(asking.device, "the model")
+    pupil.loaded.model.to(device, dtype_of(asking.dtype, device)).eval()
+    most = asking.frames or AnsweringConfig.frames
+    return OwnAnswerer(
+        pupil.loaded,
+        pupil.teacher.system,
+        pupil.teacher.scenes,
+        row_images(pupil.loaded) if kind == "ssr" else None,
+        pupil.teacher.numbers,
+        asking.scenes or {},
+        asking.max_tokens,
+        seen_frames(pupil.loaded.checkpoint, most),
+        asking.control,
+    )
+
+
+def _chat(asking: Asking) -> ChatAnswerer:
+    if asking.control not in (Control.NONE, Control.BLIND):
+        raise ValueError(
+            f"control {asking.control.value} is for Proxy3D and SSR: {asking.model} reads no "
+            "geometry"
+        )
+    loaded = load_chat(ModelConfig(asking.model, asking.device, asking.dtype))
+    return ChatAnswerer(
+        loaded,
+        asking.max_tokens,
+        asking.frames or AnsweringConfig.frames,
+        AnsweringConfig.image_pixels,
+        asking.control is Control.BLIND,
+    )

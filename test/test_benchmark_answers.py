@@ -1,0 +1,272 @@
+"""Models put to benchmarks: videos, images and scenes, controls, processes, and the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from small_benchmarks import SMALL, vsi_rows
+
+from spatial_vlm_ros import cli
+from spatial_vlm_ros.benchmarks.controls import Control, controlled
+from spatial_vlm_ros.benchmarks.item import ImageFile, Item, Prediction
+from spatial_vlm_ros.benchmarks.media import frames_of, images_of
+from spatial_vlm_ros.benchmarks.opening import Asking, open_answerer
+from spatial_vlm_ros.benchmarks.predicting import gathered, keep_to, predict, share
+from spatial_vlm_ros.data.scenes import read_scenes
+from spatial_vlm_ros.training.filling import SCENES, ProxyPlan, fill
+from spatial_vlm_ros.training.scenes import Shown
+from spatial_vlm_ros.training.sources import Simulated
+
+SSR, PROXY3D = "ssr-small-2d", "proxy3d-small"
+
+
+def video(path: Path, frames: int = 12) -> Path:
+    """Frame n has a red of 20 n."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (160, 120))
+    for number in range(frames):
+        writer.write(np.full((120, 160, 3), (0, 0, 20 * number), np.uint8))
+    writer.release()
+    return path
+
+
+# Media ------------------------------------------------------------------------------------------
+
+
+def test_frames_are_spread_over_the_video(tmp_path: Path) -> None:
+    frames = frames_of(video(tmp_path / "a.mp4"), 4)
+    reds = [int(frame[..., 0].mean()) for frame in frames]
+    assert reds == pytest.approx([0, 60, 140, 220], abs=8)  # frames 0, 3, 7 and 11 of 12
+    assert max(int(frame[..., 2].mean()) for frame in frames) < 12, "red and blue are swapped"
+    assert len(frames_of(video(tmp_path / "b.mp4", 2), 4)) == 4
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(ValueError, match=r"broken.mp4 is no video"):
+        frames_of(broken, 4)
+    with pytest.raises(FileNotFoundError):
+        frames_of(tmp_path / "none.mp4", 4)
+    item = Item("7", "x", "?", ("A",), images=(ImageFile(broken),))
+    with pytest.raises(ValueError, match="image 0 of 7 is no image"):
+        images_of(item, 4)
+    gone = Item("8", "x", "?", ("A",), video=tmp_path / "none.mp4", images=(ImageFile(broken),))
+    assert gone.missing == (str(tmp_path / "none.mp4"),)
+
+
+# Controls ---------------------------------------------------------------------------------------
+
+
+def test_controls_change_geometry_and_nothing_else() -> None:
+    features, places = torch.rand(5, 3), torch.rand(5, 3)
+    proxies = Shown([1] * 5, {"proxy_features": features, "proxy_positions": places})
+
+    def of(control: Control) -> torch.Tensor:
+        found = controlled(proxies, control)
+        assert torch.equal(found.inputs["proxy_features"], features)
+        return found.inputs["proxy_positions"]
+
+    assert torch.equal(of(Control.NONE), places)
+    assert not of(Control.NO_GEOMETRY).any()
+    assert torch.equal(of(Control.WRONG_SCALE), 2 * places)
+    moved = of(Control.SHUFFLED)
+    assert not torch.equal(moved, places)
+    assert sorted(moved.tolist()) == sorted(places.tolist())
+    assert not controlled(proxies, Control.BLIND).placeholders
+
+
+def test_controls_of_frames_move_whole_maps() -> None:
+    maps = torch.arange(24.0).view(2, 4, 3)  # of two frames
+    inputs = {"spatial_values": maps.flatten(0, 1), "video_grid_thw": torch.tensor([[2, 2, 2]])}
+    frames = Shown([1], inputs)
+    found = controlled(frames, Control.SHUFFLED).inputs["spatial_values"].view(2, 4, 3)
+    assert torch.equal(found, maps.flip(0)) or torch.equal(found, maps)
+    assert not controlled(frames, Control.NO_GEOMETRY).geometry
+    assert torch.equal(
+        controlled(frames, Control.WRONG_SCALE).inputs["spatial_values"],
+        2 * inputs["spatial_values"],
+    )
+    with pytest.raises(ValueError, match="shuffled: the model is shown no geometry"):
+        controlled(Shown([1], {"pixel_values_videos": maps}), Control.SHUFFLED)
+
+
+# Models -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Proxies of two simulated rooms, seen by few small images."""
+    pytest.importorskip("embreex")
+    folder = tmp_path_factory.mktemp("store")
+    rooms = [Simulated(seed, views=6, width=224, height=168) for seed in (7, 8)]
+    fill(folder, ProxyPlan(PROXY3D, "cpu", "float32"), rooms, progress=False)
+    return folder
+
+
+def asked(name: str, question: str, scene: str, **more) -> Item:
+    return Item(name, "x", question, ("?",), question=question, scene=scene, **more)
+
+
+def test_proxy3d_is_asked_about_scenes(store: Path) -> None:
+    scenes = read_scenes(store / SCENES)
+    first, second = sorted(scenes)
+    number = scenes[first].objects[0].id
+    questions = [
+        asked("how", "How many chairs are there?", first),
+        asked("what", f"What is #{number}?", first),
+        asked("which", "Which?", second, options=("A. chair", "B. table")),
+    ]
+    told = {}
+    for control in (Control.NONE, Control.BLIND, Control.NO_GEOMETRY, Control.SHUFFLED):
+        asking = Asking(PROXY3D, 24, store, scenes, control=control, device="cpu")
+        answerer = open_answerer(asking)
+        found = [answerer.answer(item) for item in questions]
+        assert [each.id for each in found] == ["how", "what", "which"]
+        assert found[0].text.isdecimal() and found[2].text in ("A", "B")
+        assert all(0 < each.confidence <= 1 for each in found)
+        told[control] = [each.confidence for each in found]
+    assert len({tuple(each) for each in told.values()}) == 4, "a control changed nothing"
+    with pytest.raises(ValueError, match="scene scannet/other is not in the store"):
+        answerer = open_answerer(Asking(PROXY3D, 24, store, device="cpu"))
+        answerer.answer(asked("a", "?", "scannet/other"))
+    with pytest.raises(ValueError, match="about images, which the model cannot be shown"):
+        answerer.answer(Item("b", "x", "?", ("A",), video=Path("a.mp4")))
+    with pytest.raises(ValueError, match="reads proxies of scenes: name the store"):
+        open_answerer(Asking(PROXY3D, 24))
+
+
+def test_ssr_is_asked_about_videos_and_images(tmp_path: Path) -> None:
+    answerer = open_answerer(Asking(SSR, 24, device="cpu"))
+    film = Item(
+        "1",
+        "x",
+        "?",
+        ("3",),
+        question="How many chairs are there?",
+        video=video(tmp_path / "a.mp4"),
+    )
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), np.full((90, 120, 3), 80, np.uint8))
+    images = Item(
+        "2",
+        "x",
+        "?",
+        ("A",),
+        question="Which way?",
+        options=("A. left", "B. right"),
+        images=(ImageFile(picture),) * 2,
+    )
+    found = [answerer.answer(item) for item in (film, images, film)]
+    assert found[0].text.isdecimal() and found[1].text in ("A", "B")
+    assert found[2] == found[0]
+    blind = open_answerer(Asking(SSR, 24, device="cpu", control=Control.BLIND))
+    assert blind.answer(film).confidence != found[0].confidence
+
+
+# The run ----------------------------------------------------------------------------------------
+
+
+class Loud:
+    """Answers with what it has been asked so far, and stops after so many."""
+
+    def __init__(self, most: int = 99) -> None:
+        self.asked: list[str] = []
+        self.most = most
+
+    def answer(self, item: Item) -> Prediction:
+        if len(self.asked) == self.most:
+            raise KeyboardInterrupt
+        self.asked.append(item.id)
+        if item.id == "5":
+            raise ValueError("damaged")
+        return Prediction(item.id, "A")
+
+
+def test_a_run_that_was_killed_goes_on_and_failures_are_asked_again(tmp_path: Path) -> None:
+    items = [Item(str(n), "x", "?", ("A",)) for n in range(9)]
+    items[2] = Item("2", "x", "?", ("A",), video=tmp_path / "none.mp4")
+    first, second, third = Loud(4), Loud(), Loud()
+    with pytest.raises(KeyboardInterrupt):
+        predict(items, first, tmp_path)
+    predict(items, second, tmp_path)
+    assert not set(first.asked) & set(second.asked)
+    found = gathered(tmp_path)
+    assert set(found) == {item.id for item in items}
+    assert found["5"].failed == "damaged"
+    assert found["2"].failed == f"missing: {tmp_path / 'none.mp4'}"
+    predict(items, third, tmp_path)
+    assert third.asked == ["5"], "what is missing is not asked, what failed is tried again"
+
+
+def test_processes_share_all_questions_and_take_over_what_others_did(tmp_path: Path) -> None:
+    items = [Item(str(n), "x", "?", ("A",), scene=f"a/{n % 3}") for n in range(10)]
+    shares = [share(items, process, 3) for process in range(3)]
+    assert sorted(item.id for own in shares for item in own) == sorted(item.id for item in items)
+    assert {len(own) for own in shares} == {3, 4}
+    predict(items, Loud(), tmp_path, 0, 2)
+    alone = Loud()
+    predict(items, alone, tmp_path, 1, 2)
+    assert len(alone.asked) == 5
+    again = Loud()
+    predict(items, again, tmp_path, 0, 1)
+    assert len(gathered(tmp_path)) == 10
+    assert set(again.asked) <= {"5"}
+
+
+def test_answers_of_another_model_are_not_mixed_in(tmp_path: Path) -> None:
+    keep_to(tmp_path / "out", {"model": "a"})
+    keep_to(tmp_path / "out", {"model": "a"})
+    with pytest.raises(ValueError, match="answers of another model, or to other questions"):
+        keep_to(tmp_path / "out", {"model": "b"})
+
+
+# The command --------------------------------------------------------------------------------------
+
+
+def test_the_command_asks_scores_and_compares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    root, out = tmp_path / "vsi", tmp_path / "out"
+    SMALL["vsi-bench"].files(root)
+    for row in vsi_rows()[:-1]:
+        video(root / row["dataset"] / f"{row['scene_name']}.mp4", 4)
+    typed = ["eval", "vsi-bench", "--data", str(root), "--output", str(out), "--device", "cpu"]
+    assert cli.main([*typed, "--model", SSR]) == 1, "one video is missing"
+    told = capsys.readouterr()
+    assert "SSR, Table 2" in told.out and "Proxy3D, Table 3" in told.out
+    assert "scene0009_00.mp4" in told.out
+    assert "10 questions, where 5130 were published" in told.err
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["questions"], scores["unanswered"]) == (10, 1)
+    assert scores["calibration"]["answers"] == 9
+    assert list(scores["data"]) == ["test.jsonl"] and len(scores["data"]["test.jsonl"]) == 64
+    assert cv2.imread(str(out / "scores.png")).shape[2] == 3
+    again = ["--predictions", str(out / "predictions-0.jsonl"), "--protocol", "lmms-2026"]
+    assert cli.main([*typed, *again]) == 1
+    assert json.loads((out / "scores.json").read_text())["protocol"] == "lmms-2026"
+    assert cli.main([*typed, "--model", PROXY3D]) == 2
+    assert "name another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["vsi"], "benchmark 'vsi' is not one of vsi-bench"),
+        (["vsi-bench", "--part", "whole"], "--part: 'whole' is not one of full, debiased, pruned"),
+        (["vsi-bench", "--protocol", "leo"], "--protocol: 'leo' is not one of vsi-2025, lmms-2026"),
+        (["scanrefer"], "ScanRefer needs --scenes"),
+        (["vsi-bench"], "has no test.jsonl or test-00000-of-00001.parquet"),
+    ],
+)
+def test_slips_are_named(
+    typed: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["eval", *typed, "--data", str(tmp_path), "--model", SSR]) == 2
+    assert said in capsys.readouterr().err
