@@ -20,12 +20,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from bench.perceived import Perceived
 from bench.small_rooms import Rooms, prepare, questions
+from spatial_vlm_ros.benchmarks.controls import Control, ControlledScenes
 from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
@@ -33,7 +32,7 @@ from spatial_vlm_ros.training.exam import answers
 from spatial_vlm_ros.training.filling import SCENES
 from spatial_vlm_ros.training.lessons import Unteachable, lesson
 from spatial_vlm_ros.training.opening import Pupil, open_pupil
-from spatial_vlm_ros.training.scenes import NoScenes, Scenes, Shown
+from spatial_vlm_ros.training.scenes import NoScenes, Scenes
 from spatial_vlm_ros.training.scoring import score
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 
@@ -44,40 +43,6 @@ TRAINED_BLIND, GEOMETRIC = "trained blind", "geometric"
 
 Scored = Iterator[tuple[Row, float]]
 Table = dict[str, dict[str, float]]  # by task, then by who answered
-
-
-class ShuffledScenes:
-    """Scenes whose positions are those of other proxies, and whose maps those of other frames."""
-
-    def __init__(self, scenes: Scenes) -> None:
-        self._scenes = scenes
-
-    def __contains__(self, scene: str) -> bool:
-        return scene in self._scenes
-
-    def objects(self, scene: str) -> Sequence[int]:
-        return self._scenes.objects(scene)
-
-    def shown(self, scene: str, numbering: Numbering) -> Shown:
-        shown = self._scenes.shown(scene, numbering)
-        inputs = dict(shown.inputs)
-        if "proxy_positions" in inputs:
-            inputs["proxy_positions"] = shuffled(inputs["proxy_positions"])
-        if "spatial_values" in inputs:
-            frames = int(inputs["video_grid_thw"][0, 0])
-            values = inputs["spatial_values"]
-            maps = values.view(frames, -1, values.shape[-1])
-            inputs["spatial_values"] = shuffled(maps).flatten(0, 1)
-        return Shown(shown.placeholders, inputs)
-
-    def positions(self, ids: Tensor, shown: Shown) -> Tensor:
-        return self._scenes.positions(ids, shown)
-
-
-def shuffled(values: Tensor) -> Tensor:
-    """Rows in a random order, the same each time for as many."""
-    order = torch.randperm(len(values), generator=torch.Generator().manual_seed(len(values)))
-    return values[order]
 
 
 def open_model(checkpoint: str, rooms: Rooms) -> Pupil:
@@ -121,12 +86,15 @@ def by_geometry(rooms: Rooms, pupil: Pupil, rows: Sequence[Row]) -> Scored:
 def compare(rooms: Rooms, pupil: Pupil, rows: Sequence[Row], blind: Pupil | None = None) -> Table:
     """How right each is, by task and in the mean over tasks."""
     nothing = NoScenes(rooms.scenes)
+    shuffled = ControlledScenes(pupil.teacher.scenes, Control.SHUFFLED)
     who: dict[str, Callable[[], Scored]] = {
         MODEL: lambda: by_model(pupil, pupil.teacher.scenes, rows),
         BLIND: lambda: by_model(pupil, nothing, rows),
-        SHUFFLED: lambda: by_model(pupil, ShuffledScenes(pupil.teacher.scenes), rows),
+        SHUFFLED: lambda: by_model(pupil, shuffled, rows),
         GEOMETRIC: lambda: by_geometry(rooms, pupil, rows),
     }
+    if pupil.teacher.kind == "ssr" and pupil.loaded.model.config.spatial_settings is None:
+        del who[SHUFFLED]  # there is nothing to shuffle
     if blind is not None:
         who[TRAINED_BLIND] = lambda: by_model(blind, nothing, rows)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))

@@ -88,7 +88,14 @@ def test_errors_of_boxes_by_hand() -> None:
     assert shares["error to 0.1 m"] == shares["error to 0.7 m"] == 25
 
 
-@pytest.mark.parametrize("name", ["cognitive-maps", "global-grounding"])
+def right_answer(item: Item) -> Prediction:
+    more = item.more
+    numbers = more.get("objects", [more["object"]] if "object" in more else [])
+    boxes = tuple(more["boxes"][number] for number in numbers) if "boxes" in more else None
+    return Prediction(item.id, item.right[0], boxes=boxes)
+
+
+@pytest.mark.parametrize("name", ["cognitive-maps", "global-grounding", "room-bench"])
 def test_generated_ones_from_file_to_score(name: str, tmp_path: Path) -> None:
     scenes = [building(3), replace(building(4), name="simulated/other")]
     write_scenes(tmp_path / "scenes.jsonl", scenes)
@@ -96,14 +103,7 @@ def test_generated_ones_from_file_to_score(name: str, tmp_path: Path) -> None:
     items = chosen.load(tmp_path)
     assert {item.scene for item in items} == {scene.name for scene in scenes}
     assert chosen.load(tmp_path) == items, "others each time"
-    right = {
-        item.id: Prediction(
-            item.id, item.right[0], boxes=(item.more["boxes"][item.more["object"]],)
-        )
-        if name == "global-grounding"
-        else Prediction(item.id, item.right[0])
-        for item in items
-    }
+    right = {item.id: right_answer(item) for item in items}
     best = chosen.score(items, right, chosen.protocols[0], WORDS)
     none = chosen.score(items, {}, chosen.protocols[0], WORDS)
     assert none.unanswered == len(items) and not any(none.metrics.values())

@@ -6,11 +6,9 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
-import torch
 
 from bench import small_models, small_rooms
 from bench.perceived import Perceived, matched
@@ -19,8 +17,6 @@ from bench.small_models import (
     GEOMETRIC,
     MODEL,
     SHUFFLED,
-    ShuffledScenes,
-    shuffled,
 )
 from bench.small_rooms import questions
 from spatial_vlm_ros.data import generators
@@ -35,7 +31,6 @@ from spatial_vlm_ros.small.tokenizer import train_tokenizer
 from spatial_vlm_ros.training.filling import FramePlan, ProxyPlan, plan_of
 from spatial_vlm_ros.training.lessons import lesson
 from spatial_vlm_ros.training.precompute import Scene
-from spatial_vlm_ros.training.scenes import Shown
 from spatial_vlm_ros.training.scoring import score
 from spatial_vlm_ros.training.sources import Simulated
 
@@ -108,34 +103,6 @@ def test_questions_are_of_all_kinds_of_a_task_and_the_same_each_time() -> None:
     relations = [row.subtask for row in rows if row.task == "relation"]
     assert len(relations) == len(set(relations)) == 6
     assert len({row.id for row in rows}) == len(rows)
-
-
-class Whole:
-    """A scene of three frames with two values each, and three proxies."""
-
-    inputs: ClassVar = {
-        "proxy_features": torch.arange(3.0)[:, None],
-        "proxy_positions": torch.arange(9.0).view(3, 3),
-        "spatial_values": torch.arange(18.0).view(6, 3),
-        "video_grid_thw": torch.tensor([[3, 1, 2]]),
-    }
-
-    def shown(self, scene, numbering):
-        return Shown([7, 7, 7], self.inputs)
-
-
-def test_shuffled_geometry_is_of_other_proxies_and_frames() -> None:
-    found = ShuffledScenes(Whole()).shown("a/b", Numbering(()))
-    assert found.placeholders == [7, 7, 7]
-    for name in ("proxy_features", "video_grid_thw"):
-        assert torch.equal(found.inputs[name], Whole.inputs[name])
-    places = found.inputs["proxy_positions"]
-    assert not torch.equal(places, Whole.inputs["proxy_positions"])
-    assert sorted(places.tolist()) == Whole.inputs["proxy_positions"].tolist()
-    maps = found.inputs["spatial_values"].view(3, 2, 3)
-    assert sorted(maps.tolist()) == Whole.inputs["spatial_values"].view(3, 2, 3).tolist()
-    assert not torch.equal(maps.flatten(0, 1), Whole.inputs["spatial_values"])
-    assert torch.equal(shuffled(torch.arange(50)), shuffled(torch.arange(50)))
 
 
 def test_geometry_answers_about_what_was_perceived() -> None:

@@ -5,13 +5,15 @@ A model that answers as well without geometry, or with that of other places, doe
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
 from torch import Tensor
 
-from spatial_vlm_ros.training.scenes import Shown
+from spatial_vlm_ros.reasoners.numbering import Numbering
+from spatial_vlm_ros.training.scenes import Scenes, Shown
 
 #: By how much lengths are multiplied where the scale is wrong.
 WRONG_SCALE = 2.0
@@ -49,7 +51,31 @@ def controlled(shown: Shown, control: Control) -> Shown:
     return replace(shown, inputs=inputs)
 
 
-def shuffled(values: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class ControlledScenes:
+    """Scenes of which something is kept from the model that they are shown to."""
+
+    scenes: Scenes
+    control: Control
+
+    def __contains__(self, scene: str) -> bool:
+        """See :class:`Scenes`."""
+        return scene in self.scenes
+
+    def objects(self, scene: str) -> Sequence[int]:
+        """See :class:`Scenes`."""
+        return self.scenes.objects(scene)
+
+    def shown(self, scene: str, numbering: Numbering) -> Shown:
+        """See :class:`Scenes`, and :func:`controlled`."""
+        return controlled(self.scenes.shown(scene, numbering), self.control)
+
+    def positions(self, ids: Tensor, shown: Shown) -> Tensor:
+        """See :class:`Scenes`."""
+        return self.scenes.positions(ids, shown)
+
+
+def _shuffled(values: Tensor) -> Tensor:
     """Rows in a random order, the same each time for as many."""
     order = torch.randperm(len(values), generator=torch.Generator().manual_seed(len(values)))
     return values[order]
@@ -58,7 +84,7 @@ def shuffled(values: Tensor) -> Tensor:
 def _changed(values: Tensor, control: Control) -> Tensor:
     """Positions of proxies, or maps of frames."""
     if control is Control.SHUFFLED:
-        return shuffled(values)
+        return _shuffled(values)
     if control is Control.WRONG_SCALE:
         return values * WRONG_SCALE
     return torch.zeros_like(values)

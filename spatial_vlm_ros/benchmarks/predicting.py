@@ -15,6 +15,8 @@ from spatial_vlm_ros.benchmarks.item import Item, Prediction
 from spatial_vlm_ros.benchmarks.predictions import PredictionFile, read_predictions
 from spatial_vlm_ros.files import replaced
 
+_FILES = "predictions-*.jsonl"
+
 
 def answers(
     items: Sequence[Item],
@@ -54,7 +56,8 @@ def predict(
 def keep_to(folder: Path, about: Mapping[str, Any]) -> None:
     """Write down what is asked, and of whom. ``ValueError``: the folder is of something else."""
     path, told = folder / "asked.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != told:
+    answered = any(folder.glob(_FILES)) and path.exists()
+    if answered and path.read_text(encoding="utf-8") != told:
         raise ValueError(
             f"{folder} has answers of another model, or to other questions ({path}): name another "
             "folder, or remove it"
@@ -67,7 +70,7 @@ def keep_to(folder: Path, about: Mapping[str, Any]) -> None:
 def gathered(folder: Path) -> dict[str, Prediction]:
     """Of all processes, by id; one that failed gives way to another one's answer."""
     found: dict[str, Prediction] = {}
-    for path in sorted(folder.glob("predictions-*.jsonl")):
+    for path in sorted(folder.glob(_FILES)):
         for name, each in read_predictions(path).items():
             if name not in found or found[name].failed:
                 found[name] = each
