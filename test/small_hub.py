@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -60,6 +62,15 @@ class SmallHub:
 
     def __exit__(self, *_: Any) -> None:
         self.end()
+
+    def be_known(self, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+        """As the hub to this process, and to those that it starts."""
+        monkeypatch.setenv("HF_ENDPOINT", self.endpoint)
+        monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", self.endpoint)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+        template = self.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
 
     def end(self) -> None:
         self.ended.set()

@@ -57,13 +57,7 @@ def hub(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The hub that this process, and those that it starts, know; and an empty cache of it."""
     with SmallHub() as made:
         made.models[NAME] = HubModel(plain)
-        cache = tmp_path / "cache"
-        monkeypatch.setenv("HF_ENDPOINT", made.endpoint)
-        monkeypatch.setenv("HF_HUB_CACHE", str(cache))
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", made.endpoint)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-        template = made.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        made.be_known(monkeypatch, tmp_path / "cache")
         yield made
 
 

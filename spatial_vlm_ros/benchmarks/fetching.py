@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from tqdm import tqdm
 
 from spatial_vlm_ros.serving.fetching import explained
@@ -17,7 +17,10 @@ def fetch(name: str, folder: Path) -> None:
     ``ValueError``: the hub cannot be reached, or does not give it, or an archive is damaged.
     """
     with explained(name, "data set"):
-        snapshot_download(name, repo_type="dataset", local_dir=folder)
+        info = HfApi().dataset_info(name)
+        licence = getattr(info.card_data, "license", None) or "not stated by its author"
+        print(f"{name} at {info.sha}, licence {licence}", flush=True)
+        snapshot_download(name, repo_type="dataset", revision=info.sha, local_dir=folder)
     for path in sorted(folder.rglob("*.zip")):
         try:
             _unpack(path)
