@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from small_benchmarks import SMALL, vsi_rows
+from test_vggt_tokens import WIDTH, PatchMeans
 
 from spatial_vlm_ros import cli
 from spatial_vlm_ros.benchmarks.controls import Control, controlled
@@ -18,7 +22,10 @@ from spatial_vlm_ros.benchmarks.media import frames_of, images_of
 from spatial_vlm_ros.benchmarks.opening import Asking, open_answerer
 from spatial_vlm_ros.benchmarks.predicting import gathered, keep_to, predict, share
 from spatial_vlm_ros.data.scenes import read_scenes
+from spatial_vlm_ros.models.vggt_tokens import VggtTokens
+from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
 from spatial_vlm_ros.training.filling import SCENES, ProxyPlan, fill
+from spatial_vlm_ros.training.opening import open_pupil, row_images
 from spatial_vlm_ros.training.scenes import Shown
 from spatial_vlm_ros.training.sources import Simulated
 
@@ -171,6 +178,34 @@ def test_ssr_is_asked_about_videos_and_images(tmp_path: Path) -> None:
     assert blind.answer(film).confidence != found[0].confidence
 
 
+def test_vggt_tells_an_ssr_the_geometry_of_videos() -> None:
+    config = TrainConfig(model=ModelSettings("ssr", SSR), data=DataSettings(shown="nothing"))
+    loaded = open_pupil(config).loaded
+    frames = [np.full((56, 84, 3), 40 * n, np.uint8) for n in range(3)]
+    unknown = row_images(loaded).of(frames)
+    assert not unknown.geometry and "spatial_values" not in unknown.inputs
+    shown = row_images(loaded, VggtTokens(PatchMeans(), width=WIDTH)).of(frames)
+    assert shown.geometry and shown.placeholders == unknown.placeholders
+    values = shown.inputs["spatial_values"]  # a layer, two zeros, and the patch's colour
+    assert values.shape == (3 * 4 * 6, WIDTH)
+    assert torch.allclose(values.view(3, 24, WIDTH)[:, :, -1].mean(1), torch.arange(3) * 40 / 255)
+
+
+def test_described_objects_are_those_that_the_question_names(store: Path) -> None:
+    scenes = read_scenes(store / SCENES)
+    name = min(scenes)
+    numbers = [item.id for item in scenes[name].objects]
+    boxes = {item.id: item.box.to_tuple() for item in scenes[name].objects}
+    answerer = open_answerer(Asking(PROXY3D, 12, store, scenes, device="cpu"))
+    for number in numbers[:2]:
+        more = {"object": number, "described": True, "boxes": boxes}
+        found = answerer.answer(asked("a", f"Describe #{number}.", name, more=more))
+        assert found.objects == (number,) and found.text
+    more = {"object": numbers[0], "boxes": boxes}
+    found = answerer.answer(asked("b", "How many chairs are there?", name, more=more))
+    assert found.objects is None, "a number names no object"
+
+
 # The run ----------------------------------------------------------------------------------------
 
 
@@ -257,6 +292,26 @@ def test_the_command_asks_scores_and_compares(
     assert json.loads((out / "scores.json").read_text())["protocol"] == "lmms-2026"
     assert cli.main([*typed, "--model", PROXY3D]) == 2
     assert "name another folder" in capsys.readouterr().err
+
+
+def test_two_processes_answer_what_one_does(tmp_path: Path) -> None:
+    root = tmp_path / "vsi"
+    SMALL["vsi-bench"].files(root)
+    for row in vsi_rows():
+        video(root / row["dataset"] / f"{row['scene_name']}.mp4", 4)
+    answers = []
+    for count in (1, 2):
+        out = tmp_path / str(count)
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+        typed = ["eval", "vsi-bench", "--data", str(root), "--output", str(out), "--model", SSR]
+        command = [sys.executable, *launch, "-m", "spatial_vlm_ros.cli", *typed, "--device", "cpu"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count("protocol vsi-2025: 10 questions") == 1, "said twice"
+        assert len(list(out.glob("predictions-*.jsonl"))) == count
+        answers.append({name: each.text for name, each in gathered(out).items()})
+    assert answers[0] == answers[1] and len(answers[0]) == 10
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from spatial_vlm_ros.benchmarks.answerers import Answerer, ChatAnswerer, OwnAnsw
 from spatial_vlm_ros.benchmarks.controls import Control
 from spatial_vlm_ros.benchmarks.reasoner_answerer import ReasonerAnswerer, true_rooms
 from spatial_vlm_ros.data.scenes import AnnotatedScene
+from spatial_vlm_ros.models.spatial_features import SpatialFeatures, spatial_features
 from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
 from spatial_vlm_ros.reasoners.scene_inputs import seen_frames
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
-from spatial_vlm_ros.serving.loading import load_chat
+from spatial_vlm_ros.serving.loading import LoadedModel, load_chat
 from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
 from spatial_vlm_ros.training.opening import open_pupil, row_images
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
@@ -24,7 +25,8 @@ from spatial_vlm_ros.vision.device import device_of, dtype_of
 class Asking:
     """How a model is asked. model: folder or name of its checkpoint. store: folder of precomputed
     proxies or frames of scenes, None for none. scenes: annotated ones. frames: of a video; 0: as
-    many as its reasoner shows. max_tokens: of an answer.
+    many as its reasoner shows. max_tokens: of an answer. vggt: folder or hub name of VGGT, for SSR
+    models that use it.
     """
 
     model: str
@@ -35,6 +37,7 @@ class Asking:
     control: Control = Control.NONE
     device: str = "auto"
     dtype: str = "auto"
+    vggt: str = AnsweringConfig.vggt
 
 
 def open_answerer(asking: Asking) -> Answerer:
@@ -58,17 +61,26 @@ def open_answerer(asking: Asking) -> Answerer:
     device = device_of(asking.device, "the model")
     pupil.loaded.model.to(device, dtype_of(asking.dtype, device)).eval()
     most = asking.frames or AnsweringConfig.frames
+    images = row_images(pupil.loaded, _geometry(pupil.loaded, asking)) if kind == "ssr" else None
     return OwnAnswerer(
         pupil.loaded,
         pupil.teacher.system,
         pupil.teacher.scenes,
-        row_images(pupil.loaded) if kind == "ssr" else None,
+        images,
         pupil.teacher.numbers,
         asking.scenes or {},
         asking.max_tokens,
         seen_frames(pupil.loaded.checkpoint, most),
         asking.control,
     )
+
+
+def _geometry(loaded: LoadedModel, asking: Asking) -> SpatialFeatures | None:
+    """What tells an SSR the geometry of images that no depth camera took: VGGT, or nothing."""
+    settings = loaded.model.config.spatial_settings
+    if settings is None or settings.source == "points" or asking.control is Control.BLIND:
+        return None
+    return spatial_features(settings, asking.vggt, loaded.device, loaded.model.dtype)
 
 
 def _chat(asking: Asking) -> ChatAnswerer:

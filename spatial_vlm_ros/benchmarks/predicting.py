@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 from tqdm import tqdm
 
@@ -27,11 +28,16 @@ def answers(
     """Of all processes that ``accelerate launch`` has started, each of which answers its share;
     None in all but the first. ``ValueError``: the folder has answers of something else.
     """
-    state = PartialState()
+    state = processes()
     keep_to(folder, about)
     predict(items, open_answerer(), folder, state.process_index, state.num_processes)
     state.wait_for_everyone()
     return gathered(folder) if state.is_main_process else None
+
+
+def processes() -> PartialState:
+    """All that work together, also where none has a GPU."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def share(items: Sequence[Item], process: int, processes: int) -> list[Item]:

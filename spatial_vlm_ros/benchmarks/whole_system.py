@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from accelerate import PartialState  # type: ignore[import-untyped]
-
 from spatial_vlm_ros.benchmarks.answerers import Answerer
 from spatial_vlm_ros.benchmarks.captions import JavaFree
 from spatial_vlm_ros.benchmarks.failures import failures, table
 from spatial_vlm_ros.benchmarks.held_out_rooms import annotated, map_of, record
 from spatial_vlm_ros.benchmarks.item import Item, Prediction, Scores
 from spatial_vlm_ros.benchmarks.opening import Asking, open_answerer
-from spatial_vlm_ros.benchmarks.predicting import answers
+from spatial_vlm_ros.benchmarks.predicting import answers, processes
 from spatial_vlm_ros.benchmarks.reasoner_answerer import ReasonerAnswerer, Rooms, true_rooms
 from spatial_vlm_ros.benchmarks.report import report, write
 from spatial_vlm_ros.benchmarks.room_bench import BENCHMARK
@@ -55,7 +53,7 @@ class WholeSystem:
 
         ``ValueError``, ``OSError``: one of it cannot be done.
         """
-        state = PartialState()
+        state = processes()
         with state.main_process_first():
             recordings = record(self.data, self.rooms)
             folders = {

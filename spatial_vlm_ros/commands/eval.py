@@ -51,6 +51,11 @@ def add(commands: Any) -> None:
         help='lines like {"id": "17", "text": "B"}, which are scored',
     )
     who.add_argument("--store", type=Path, help="scenes as precompute has written them")
+    who.add_argument(
+        "--vggt",
+        default="facebook/VGGT-1B",
+        help="its folder or hub name, for an SSR that uses it (default %(default)s)",
+    )
     who.add_argument("--frames", type=int, default=0, help="of a video (default: 32)")
     who.add_argument(
         "--max-tokens", type=int, default=0, help="longest answer (default: published)"
@@ -103,7 +108,7 @@ def run_benchmark(arguments: argparse.Namespace) -> int:
         _warn(f"{len(items)} questions only: scores cannot be compared")
     about: dict[str, Any] = {"part": part, "data": chosen.stamp(arguments.data, part)}
     if arguments.model:
-        for name in ("model", "control", "store", "frames", "max_tokens"):
+        for name in ("model", "control", "store", "frames", "max_tokens", "vggt"):
             about[name] = str(getattr(arguments, name) or "default")
         answers = _ask(arguments, chosen, items, scenes, about)
         if answers is None:  # another process scores
@@ -154,6 +159,7 @@ def _ask(
         arguments.frames,
         Control(arguments.control),
         arguments.device,
+        vggt=arguments.vggt,
     )
     return answers(items, lambda: open_answerer(asking), arguments.output, about)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from spatial_vlm_ros.config import EncoderConfig
 from spatial_vlm_ros.data.scenes import AnnotatedScene, read_scenes
 from spatial_vlm_ros.models.proxy3d import Proxy3DForConditionalGeneration
+from spatial_vlm_ros.models.spatial_features import SpatialFeatures
 from spatial_vlm_ros.models.ssr import SSRForConditionalGeneration
 from spatial_vlm_ros.reasoners import proxy3d, ssr
 from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
@@ -117,10 +118,10 @@ def _row_images(config: TrainConfig, loaded: LoadedModel) -> RowImages | None:
     return row_images(loaded) if config.data.shown == "frames" else None
 
 
-def row_images(loaded: LoadedModel) -> RowImages:
-    """How an SSR is shown images of no scene."""
+def row_images(loaded: LoadedModel, features: SpatialFeatures | None = None) -> RowImages:
+    """How an SSR is shown images of no scene; ``features`` tell their geometry, if given."""
     pixels = loaded.checkpoint.pixels(AnsweringConfig.image_pixels)
-    return RowImages(*_frames(loaded), pixels)
+    return RowImages(*_frames(loaded), pixels, features)
 
 
 def _frames(loaded: LoadedModel) -> tuple[Any, Any, tuple[Tensor, Tensor], int | None]:

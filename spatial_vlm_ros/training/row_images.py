@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spatial_vlm_ros.data.row import Mark, Row
+from spatial_vlm_ros.models.spatial_features import Frames, SpatialFeatures
 from spatial_vlm_ros.models.ssr_positions import FrameLayout
 from spatial_vlm_ros.reasoners.scene_inputs import frame_inputs
 from spatial_vlm_ros.training.lessons import Unteachable
@@ -31,10 +32,11 @@ _RADIUS, _LINE = 0.012, 0.006
 
 
 class RowImages:
-    """The images of rows as frames, their geometry unknown.
+    """The images of rows as frames.
 
     vision: the tower's configuration. colours: mean and deviation, (3,) each. channels: of the
-    geometry that the model reads; None where it reads none. pixels: of an image, at most.
+    geometry that the model reads; None where it reads none. pixels: of an image, at most. features:
+    what tells the geometry from images alone; None: it is unknown.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class RowImages:
         colours: tuple[Tensor, Tensor],
         channels: int | None,
         pixels: int,
+        features: SpatialFeatures | None = None,
     ) -> None:
+        self._features = features
         self._layout, self._vision, self._colours = layout, vision, colours
         self._channels, self._pixels = channels, pixels
 
@@ -66,11 +70,15 @@ class RowImages:
         size = fit_size(images[0].shape[1], images[0].shape[2], cell, self._pixels)
         images = [resized(image, size) for image in images]
         inputs = frame_inputs(images, self._vision, *self._colours)
-        if self._channels is not None:
+        if self._features is not None:
+            with torch.inference_mode():
+                maps = self._features.maps(Frames(torch.stack(images) / 255))
+            inputs["spatial_values"] = maps.flatten(0, 2).float().cpu()
+        elif self._channels is not None:
             patches = len(inputs["pixel_values_videos"])
             inputs["spatial_values"] = torch.zeros(patches, self._channels)
         placeholders = self._layout.tokens(*inputs["video_grid_thw"][0].tolist())
-        return Shown(placeholders, inputs, geometry=False)
+        return Shown(placeholders, inputs, geometry=self._features is not None)
 
 
 def marked(row: Row) -> list[NDArray[np.uint8]]:
