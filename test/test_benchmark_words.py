@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
+from itertools import permutations
 
 import numpy as np
 import pytest
 
 from spatial_vlm_ros.benchmarks.answer_words import chatscene, clean, leo, strict
+from spatial_vlm_ros.benchmarks.captions import Captions, caption_scores, words
 from spatial_vlm_ros.benchmarks.located import f1, overlaps
 from spatial_vlm_ros.benchmarks.ngram_scores import bleu, cider, rouge_l
 
@@ -106,10 +110,10 @@ def test_ngram_scores_are_those_of_pycocoevalcap() -> None:
     cider_scorer = pytest.importorskip("pycocoevalcap.cider.cider")
     rouge_scorer = pytest.importorskip("pycocoevalcap.rouge.rouge")
     rng = np.random.default_rng(0)
-    words = np.array("a b c d e f g h".split())
+    letters = np.array("a b c d e f g h".split())
 
     def text(least: int) -> str:
-        return " ".join(rng.choice(words, rng.integers(least, 9)))
+        return " ".join(rng.choice(letters, rng.integers(least, 9)))
 
     given = [text(1) for _ in range(40)]
     right = [[text(1) for _ in range(rng.integers(1, 4))] for _ in range(40)]
@@ -120,6 +124,43 @@ def test_ngram_scores_are_those_of_pycocoevalcap() -> None:
     assert bleu(*tokens) == pytest.approx(bleu_scorer.Bleu(4).compute_score(gts, res, 0)[0])
     assert cider(*tokens) == pytest.approx(list(cider_scorer.Cider().compute_score(gts, res)[1]))
     assert rouge_l(*tokens) == pytest.approx(rouge_scorer.Rouge().compute_score(gts, res)[0])
+
+
+def test_published_captions_are_those_of_pycocoevalcap() -> None:
+    tokenizer = pytest.importorskip("pycocoevalcap.tokenizer.ptbtokenizer")
+    meteor = pytest.importorskip("pycocoevalcap.meteor.meteor")
+    bleu_scorer = pytest.importorskip("pycocoevalcap.bleu.bleu")
+    if shutil.which("java") is None:
+        pytest.skip("Java is not here")
+    given = [
+        "The chair isn't brown, it's dark-blue!",
+        "two  chairs\nby the table.",
+        "A lamp (3 m).",
+    ]
+    right = [["A dark blue chair.", "the chair is blue"], ["Two chairs by the table"], ["a lamp"]]
+    found = caption_scores(Captions.of(given, right, words("published")), words("published"))
+    cut = tokenizer.PTBTokenizer()
+    res, gts = (
+        cut.tokenize({n: [{"caption": " ".join(t.split())} for t in own] for n, own in each})
+        for each in (enumerate([text] for text in given), enumerate(right))
+    )
+    assert found["METEOR"] == pytest.approx(100 * meteor.Meteor().compute_score(gts, res)[0])
+    assert found["BLEU-2"] == pytest.approx(
+        100 * bleu_scorer.Bleu(4).compute_score(gts, res, 0)[0][1]
+    )
+    assert set(found) == {"CIDEr", "METEOR", "ROUGE-L", *(f"BLEU-{n}" for n in range(1, 5))}
+    own = caption_scores(Captions.of(given, right, words("java-free")), words("java-free"))
+    assert all("not comparable" in name for name in own) and len(own) == 6
+
+
+def test_published_captions_without_java_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pycocoevalcap")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(ValueError, match="need a Java runtime: install default-jre-headless"):
+        words("published")
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.meteor.meteor", None)
+    with pytest.raises(ValueError, match="need pycocoevalcap"):
+        words("published")
 
 
 def boxes(*values):
@@ -138,6 +179,21 @@ def test_overlaps_by_hand() -> None:
     assert found[0, 2] < 0.5 < found[0, 1] < 1, "a tie misses, as in the published code"
 
 
+def test_overlaps_are_those_of_shapely() -> None:
+    shapely = pytest.importorskip("shapely")
+    corners = np.sort(np.random.default_rng(0).uniform(-1, 1, (2, 40, 2, 3)), axis=2)
+    first, second = corners
+    flat = [shapely.box(*each[:, :, :2].reshape(-1, 4).T) for each in corners]
+    shared = shapely.area(shapely.intersection(flat[0][:, None], flat[1][None]))
+    high = np.minimum(first[:, None, 1, 2], second[None, :, 1, 2])
+    low = np.maximum(first[:, None, 0, 2], second[None, :, 0, 2])
+    shared *= np.clip(high - low, 0, None)
+    volumes = [np.prod(each[:, 1] - each[:, 0], axis=-1) for each in corners]
+    whole = volumes[0][:, None] + volumes[1] - shared
+    assert overlaps(first, second) == pytest.approx(shared / whole, abs=1e-5)
+    assert (shared > 0).sum() > 100
+
+
 def shifted(x: float, overlap: float):
     """A unit box at x, and one beside it that overlaps it by so much."""
     by = (1 - overlap) / (1 + overlap)
@@ -153,3 +209,24 @@ def test_f1_by_hand() -> None:
     assert f1(boxes(near), boxes(one, far)) == pytest.approx({0.25: 2 / 3, 0.5: 2 / 3})
     assert f1(boxes(near, farther), boxes(one, far)) == {0.25: 1, 0.5: 0.5}
     assert f1(boxes(near, one), boxes(one)) == pytest.approx({0.25: 2 / 3, 0.5: 2 / 3})
+
+
+def test_f1_matches_for_the_greatest_sum_of_overlaps() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        given, right = (
+            np.stack([low, low + rng.uniform(0.5, 1.5, low.shape)], axis=1)
+            for low in (rng.uniform(0, 1, (rng.integers(1, 5), 3)) for _ in range(2))
+        )
+        found = overlaps(given, right)
+        few = min((found, found.T), key=len)
+        best = max(
+            (
+                [few[n, k] for n, k in enumerate(chosen)]
+                for chosen in permutations(range(few.shape[1]), len(few))
+            ),
+            key=sum,
+        )
+        for least in (0.25, 0.5):
+            hits = sum(value >= least for value in best)
+            assert f1(given, right)[least] == pytest.approx(2 * hits / (len(given) + len(right)))
