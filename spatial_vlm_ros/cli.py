@@ -13,7 +13,7 @@ from pathlib import Path
 from spatial_vlm_ros.commands import (
     ask,
     data,
-    eval,
+    evaluate,
     fetch_models,
     graph,
     precompute,
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     precompute.add(commands)
     small.add(commands)
     train.add(commands)
-    eval.add(commands)
+    evaluate.add(commands)
     room_bench.add(commands)
 
     doctor = commands.add_parser("doctor", help="say what is wrong with the set-up and with topics")

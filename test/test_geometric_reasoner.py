@@ -360,3 +360,31 @@ def test_among_many_a_phrase_is_refused_with_some_of_what_it_could_mean() -> Non
         assert answer.text.startswith("Which chair? I know 100: #0 chair")
         assert answer.text.endswith("; and 88 more.")
         assert answer.text.count(";") == 12
+
+
+@pytest.mark.parametrize(
+    ("begin", "facing", "stops", "said"),
+    [
+        ("lamp", "sofa", "sofa, window", "turn right"),
+        ("window", "table", "table, lamp", "turn left"),
+        ("lamp", "sofa", "sofa, lamp", "turn back"),
+        ("lamp", "sofa", "sofa, window, lamp, desk", "turn right, turn back, turn back"),
+        ("lamp", "sofa", "sofa, desk, end", "The last action does not lead to the yellow lamp"),
+        ("tv", "cabinet", "cabinet, sofa", "Two stops of the way are in the same place"),
+        ("lamp", "piano", "sofa, window", "I have seen no piano"),
+    ],
+)
+def test_turns_of_a_way(begin: str, facing: str, stops: str, said: str) -> None:
+    """Seen from above: lamp (1, 4.5), sofa (3, 4.5), table (3, 2), window (3, 0), desk (5.6, 2.5):
+    at the window it is 156 degrees to the lamp, there 138 to the desk.
+    """
+    names = stops.split(", ")
+    end = "lamp" if names[-1] == "end" else names[-1]
+    walked = [name for name in names if name != "end"]
+    steps = " [please fill in] ".join(f"Go forward until the {name}" for name in walked)
+    answer = ask(
+        f"You are a robot beginning at the {begin} facing the {facing}. You want to navigate to "
+        f"the {end}. You will perform the following actions: {steps}."
+    )
+    assert answer.value == said or answer.text.startswith(said), answer.text
+    assert answer.answered == ("turn" in said)

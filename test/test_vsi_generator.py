@@ -584,7 +584,7 @@ CLOSE = {"object_counting": 0, "object_abs_distance": 0.051, "object_size_estima
 
 
 def test_the_geometric_reasoner_agrees(drives: list[AnnotatedScene]) -> None:
-    """It shares no code with the generator but the distance of boxes. It has no kind for routes."""
+    """It shares no code with the generator but the distance of boxes."""
     asked_of, answered, right = Counter[str](), Counter[str](), Counter[str]()
     for scene in drives:
         graph = scene_graph(scene)
@@ -595,13 +595,12 @@ def test_the_geometric_reasoner_agrees(drives: list[AnnotatedScene]) -> None:
             if not answer.answered:
                 continue
             if row.options:
-                right[row.subtask] += answer.value == said(row)
+                right[row.subtask] += answer.value.lower() == said(row).lower()
             else:
                 close = CLOSE.get(row.subtask, 0.03 * float(row.answer))
                 right[row.subtask] += abs(answer.value - float(row.answer)) <= close
     assert set(asked_of) == {kind.name for kind in KINDS}
-    routes_asked = asked_of.pop("route_planning")
-    assert routes_asked >= 20 and answered.pop("route_planning") == 0
+    assert asked_of["route_planning"] >= 20
     assert sum(right.values()) >= 0.97 * sum(answered.values())
     assert {kind for kind in asked_of if answered[kind] < asked_of[kind]} <= {
         "room_size_estimation"  # of two rooms no outline is known

@@ -36,3 +36,21 @@ def benchmark(name: str) -> AnyBenchmark:
         f"spatial_vlm_ros.benchmarks.{NAMES[name]}"
     ).BENCHMARK
     return found
+
+
+def listing() -> str:
+    """All, with what they are read from."""
+    return "\n".join(map(_told, NAMES))
+
+
+def _told(name: str) -> str:
+    chosen = benchmark(name)
+    parts = (f"{part} ({each.rows})" if each.rows else part for part, each in chosen.parts.items())
+    lines = [f"{name}: {chosen.title}, by {', '.join(chosen.protocols)}"]
+    if len(chosen.parts) > 1 or any(each.rows for each in chosen.parts.values()):
+        lines.append(f"  parts, and how many questions were published: {', '.join(parts)}")
+    if chosen.hub:
+        lines.append(f"  on the hub: {chosen.hub}")
+    if chosen.needs_scenes:
+        lines.append("  needs --scenes: boxes of its scenes")
+    return "\n".join([*lines, *(f"    {line}" for line in chosen.layout.splitlines())])

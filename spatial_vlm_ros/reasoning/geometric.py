@@ -15,6 +15,7 @@ from spatial_vlm_ros.reasoning.kinds import (
     directions,
     measures,
     objects,
+    routes,
 )
 from spatial_vlm_ros.reasoning.kinds.kind import Asked, Kind
 from spatial_vlm_ros.reasoning.parser import Parser
@@ -32,6 +33,7 @@ KINDS: tuple[Kind, ...] = (
     *directions.KINDS,
     *comparisons.KINDS,
     *measures.KINDS,
+    *routes.KINDS,
     *counts.KINDS,
     *commands.KINDS,
     *objects.KINDS,

@@ -28,6 +28,9 @@ _NOTES = (
     r"the directions refer to [^.?]*",
     r"an object is to my back if [^.?]*",
     r"if multiple rooms are shown[^.?]*",
+    r"\(note: for each [^)]*\)",
+    r"(?<![\w.])\d+\.(?= (go forward|\[please fill in\]))",
+    r"you have reached the final destination",
     r"measuring from the closest points?( of each object)?,?",
     r"measured from the closest points?( of each object)?,?",
 )

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from spatial_vlm_ros.benchmarks.registry import AnyBenchmark
     from spatial_vlm_ros.data.scenes import AnnotatedScene
 
-#: By name as in ``benchmarks/registry.py``, which is imported by who needs it.
 _CAPTIONS = ("java-free", "published")
 _CONTROLS = ("none", "blind", "geometry-off", "shuffled", "wrong-scale")
 
@@ -27,7 +26,14 @@ def add(commands: Any) -> None:
         "eval", help="put a published benchmark to a model, and score it"
     )
     evaluate.set_defaults(command=run_benchmark)
-    evaluate.add_argument("benchmark", help="vsi-bench, scanqa, ...: any other word lists them")
+    evaluate.add_argument("benchmark", help="its name: --list tells")
+    evaluate.add_argument(
+        "--list",
+        action=_List,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="which there are, and what they are read from, and exit",
+    )
     evaluate.add_argument(
         "--data", type=Path, required=True, help="folder of the benchmark's files"
     )
@@ -74,6 +80,14 @@ def add(commands: Any) -> None:
         default=_CAPTIONS[0],
         help="words of captions; published needs pycocoevalcap and Java (default %(default)s)",
     )
+
+
+class _List(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from spatial_vlm_ros.benchmarks.registry import listing
+
+        print(listing())
+        parser.exit()
 
 
 def run_benchmark(arguments: argparse.Namespace) -> int:
