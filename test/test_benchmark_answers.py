@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from small_benchmarks import SMALL, vsi_rows
+from small_vlm import save_small_vlm
 from test_vggt_tokens import WIDTH, PatchMeans
 
 from spatial_vlm_ros import cli
+from spatial_vlm_ros.benchmarks.answerers import Answerer
 from spatial_vlm_ros.benchmarks.controls import Control, controlled
 from spatial_vlm_ros.benchmarks.item import ImageFile, Item, Prediction
 from spatial_vlm_ros.benchmarks.media import frames_of, images_of
@@ -28,6 +30,7 @@ from spatial_vlm_ros.training.filling import SCENES, ProxyPlan, fill
 from spatial_vlm_ros.training.opening import open_pupil, row_images
 from spatial_vlm_ros.training.scenes import Shown
 from spatial_vlm_ros.training.sources import Simulated
+from spatial_vlm_ros.training.store import FrameStore, StoredFrames
 
 SSR, PROXY3D = "ssr-small-2d", "proxy3d-small"
 
@@ -175,7 +178,35 @@ def test_ssr_is_asked_about_videos_and_images(tmp_path: Path) -> None:
     assert found[0].text.isdecimal() and found[1].text in ("A", "B")
     assert found[2] == found[0]
     blind = open_answerer(Asking(SSR, 24, device="cpu", control=Control.BLIND))
+    assert blind.answer(asked("3", "How many chairs are there?", "a/b")).text.isdecimal()
     assert blind.answer(film).confidence != found[0].confidence
+
+
+def test_any_other_model_is_shown_images(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "chat"
+    save_small_vlm(checkpoint)
+    frames = torch.full((3, 3, 56, 84), 90, dtype=torch.uint8)
+    store = FrameStore.create(tmp_path / "frames", "", {})
+    store.put("a/b", StoredFrames(frames))
+    film = Item("1", "x", "How many chairs?", ("3",), video=video(tmp_path / "a.mp4"))
+    scene = Item("2", "x", "How many chairs?", ("3",), scene="a/b")
+    elsewhere = Item("3", "x", "How many chairs?", ("3",), scene="a/c")
+
+    def opened(**more) -> Answerer:
+        return open_answerer(Asking(str(checkpoint), 6, device="cpu", frames=2, **more))
+
+    told = [opened().answer(film), opened(store=tmp_path / "frames").answer(scene)]
+    blind = opened(control=Control.BLIND)
+    told += [blind.answer(film), blind.answer(elsewhere)]
+    assert len({each.confidence for each in told[:3]}) == 3, "images are not shown"
+    assert told[3].confidence == pytest.approx(told[2].confidence)
+    for answerer in (opened(), opened(store=tmp_path / "frames")):
+        with pytest.raises(ValueError, match="scene a/c is in no store of frames"):
+            answerer.answer(elsewhere)
+    with pytest.raises(ValueError, match="control shuffled is for Proxy3D and SSR"):
+        opened(control=Control.SHUFFLED)
+    with pytest.raises(ValueError, match="this one is SSR-2D"):
+        open_answerer(Asking(SSR, 24, device="cpu", control=Control.SHUFFLED))
 
 
 def test_vggt_tells_an_ssr_the_geometry_of_videos() -> None:

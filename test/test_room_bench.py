@@ -19,7 +19,7 @@ from spatial_vlm_ros.benchmarks.reasoner_answerer import ReasonerAnswerer, true_
 from spatial_vlm_ros.benchmarks.room_bench import BENCHMARK, GROUNDING, REFERRING, TASKS
 from spatial_vlm_ros.data.generators.graph import scene_graph
 from spatial_vlm_ros.data.scenes import AnnotatedScene, write_scenes
-from spatial_vlm_ros.reasoning.answer import NOTHING_SEEN
+from spatial_vlm_ros.reasoning.answer import NOTHING_SEEN, Answer
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 
 WORDS = JavaFree()
@@ -123,6 +123,29 @@ def test_what_is_known_but_out_of_reach_is_located_all_the_same(scene: Annotated
     rooms = lambda name: (scene_graph(scene), NOTHING_SEEN)  # noqa: E731
     answerer = ReasonerAnswerer(Far(), rooms, {scene.name: scene})
     assert scored(items, [answerer.answer(item) for item in items]).metrics["referring"] == 100
+
+
+class Says:
+    """A model that says this to every question."""
+
+    name = "chat"
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def ask(self, question, scene, seen=None, listener=None):
+        return Answer(self._text, True, "unknown", reasoner="chat")
+
+
+@pytest.mark.parametrize(("text", "right"), [("None.", 1), ("[]", 1), ("It is over there.", 0)])
+def test_that_nothing_is_meant_has_to_be_said(
+    text: str, right: float, scene: AnnotatedScene
+) -> None:
+    items = [i for i in BENCHMARK.items(scene) if i.more.get("objects") == ()]
+    answerer = ReasonerAnswerer(Says(text), true_rooms({scene.name: scene}), {scene.name: scene})
+    found = scored(items, [answerer.answer(item) for item in items])
+    assert items and {each.right["right"] for each in found.judged} == {right}
+    assert found.unread == (0 if right else len(items))
 
 
 # From bag to answer -----------------------------------------------------------------------------

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from spatial_vlm_ros.benchmarks.controls import Control, controlled
@@ -27,6 +29,7 @@ from spatial_vlm_ros.training.exam import encoded
 from spatial_vlm_ros.training.lessons import NONE
 from spatial_vlm_ros.training.row_images import RowImages
 from spatial_vlm_ros.training.scenes import Scenes, Shown
+from spatial_vlm_ros.training.store import FrameStore
 
 #: An answer is not cut off because a machine is slow: scores would be of the machine.
 _SECONDS = 3600.0
@@ -45,25 +48,41 @@ class Answerer(Protocol):
 class ChatAnswerer:
     """Any vision-language model, prompted word by word as published: images, then the prompt.
 
-    frames: of a video. blind: no image is shown.
+    frames: of a video. store: images of scenes. blind: no image is shown.
     """
 
     def __init__(
-        self, loaded: LoadedModel, max_tokens: int, frames: int, pixels: int, blind: bool = False
+        self,
+        loaded: LoadedModel,
+        max_tokens: int,
+        frames: int,
+        pixels: int,
+        store: FrameStore | None = None,
+        blind: bool = False,
     ) -> None:
         self._generator = Generator(loaded, max_tokens, _SECONDS)
         self._conversation = Conversation(loaded, _CHAT)
         self._tokenizer = loaded.tokenizer
-        self._frames, self._pixels, self._blind = frames, pixels, blind
+        self._frames, self._pixels, self._store, self._blind = frames, pixels, store, blind
 
     def answer(self, item: Item) -> Prediction:
         """See :class:`Answerer`."""
-        images = [] if self._blind else images_of(item, self._frames)
+        images = [] if self._blind else self._images(item)
         shown = [self._fitted(Image.fromarray(image)) for image in images]
         inputs, text_tokens = self._conversation.inputs(
             [*shown, plain(self._tokenizer, item.prompt)]
         )
         return _predicted(item, self._generator.after_images(inputs, text_tokens))
+
+    def _images(self, item: Item) -> list[NDArray[np.uint8]]:
+        if not item.scene:
+            return images_of(item, self._frames)
+        if self._store is None or item.scene not in self._store:
+            raise ValueError(
+                f"scene {item.scene} is in no store of frames, and a model that knows no scenes is "
+                "shown its images: name one that precompute frames has written"
+            )
+        return [image.permute(1, 2, 0).numpy() for image in self._store[item.scene].images]
 
     def _fitted(self, image: Image.Image) -> Image.Image:
         shrink = (self._pixels / (image.width * image.height)) ** 0.5
@@ -99,9 +118,10 @@ class OwnAnswerer:
 
     def answer(self, item: Item) -> Prediction:
         """See :class:`Answerer`."""
-        if item.scene and item.scene not in self.scenes:
+        known = bool(item.scene) and item.scene in self.scenes
+        if item.scene and not known and self.control is not Control.BLIND:
             raise ValueError(f"scene {item.scene} is not in the store")
-        objects = self.scenes.objects(item.scene) if item.scene else ()
+        objects = self.scenes.objects(item.scene) if known else ()
         numbering = Numbering.of(objects, self.numbers)
         prompt = self._prompt(item.system or self.system)
         about = item.scene, item.video, item.images, item.system
@@ -143,6 +163,11 @@ def question_of(item: Item) -> str:
     return "\n".join([item.question, *options])
 
 
+def says_none(text: str) -> bool:
+    """Whether a text says that nothing is meant, which is not the same as saying nothing."""
+    return text.strip().rstrip(".").lower() in (NONE.lower(), "[]")
+
+
 def _predicted(
     item: Item,
     generated: Generated,
@@ -159,7 +184,7 @@ def _predicted(
         elif KEY in text:
             found = [named.box for named in read_boxes(text).boxes]
             boxes = tuple(placed(box, item.frame, scene) for box in found)
-        elif text.strip() in (NONE, "[]"):
+        elif says_none(text):
             objects = ()
         elif cited := [*numbering.citations(text)]:
             objects = tuple(each.id for each in cited if each.id is not None)

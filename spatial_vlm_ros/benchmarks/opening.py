@@ -17,6 +17,7 @@ from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.serving.loading import LoadedModel, load_chat
 from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
 from spatial_vlm_ros.training.opening import open_pupil, row_images
+from spatial_vlm_ros.training.store import FrameStore
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.device import device_of, dtype_of
 
@@ -58,6 +59,7 @@ def open_answerer(asking: Asking) -> Answerer:
     shown = "nothing" if asking.store is None else "proxies" if kind == "proxy3d" else "frames"
     data = DataSettings(shown=shown, store="" if asking.store is None else str(asking.store))
     pupil = open_pupil(TrainConfig(model=ModelSettings(kind, asking.model), data=data))
+    _check_control(asking.control, pupil.loaded)
     device = device_of(asking.device, "the model")
     pupil.loaded.model.to(device, dtype_of(asking.dtype, device)).eval()
     most = asking.frames or AnsweringConfig.frames
@@ -73,6 +75,13 @@ def open_answerer(asking: Asking) -> Answerer:
         seen_frames(pupil.loaded.checkpoint, most),
         asking.control,
     )
+
+
+def _check_control(control: Control, loaded: LoadedModel) -> None:
+    needs_none = control in (Control.NONE, Control.BLIND)
+    if needs_none or getattr(loaded.model.config, "spatial_settings", True):
+        return
+    raise ValueError(f"control {control.value} is for models of geometry: this one is SSR-2D")
 
 
 def _geometry(loaded: LoadedModel, asking: Asking) -> SpatialFeatures | None:
@@ -95,5 +104,6 @@ def _chat(asking: Asking) -> ChatAnswerer:
         asking.max_tokens,
         asking.frames or AnsweringConfig.frames,
         AnsweringConfig.image_pixels,
+        FrameStore.open(asking.store) if asking.store else None,
         asking.control is Control.BLIND,
     )

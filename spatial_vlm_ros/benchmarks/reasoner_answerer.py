@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from spatial_vlm_ros.benchmarks.answerers import question_of
+from spatial_vlm_ros.benchmarks.answerers import question_of, says_none
 from spatial_vlm_ros.benchmarks.item import Item, Prediction
 from spatial_vlm_ros.benchmarks.scannet_boxes import placed
 from spatial_vlm_ros.data.generators.graph import scene_graph
 from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.reasoning.answer import NOTHING_SEEN, Answer, Reasoner, Seen
+from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.reasoning.wording import read
 from spatial_vlm_ros.scene.box import Box
 from spatial_vlm_ros.scene.graph import SceneGraph
 
+_EXACT = GeometricReasoner.name
 #: Of a scene's name. ``ValueError``: there is no such scene.
 Rooms = Callable[[str], tuple[SceneGraph, Seen]]
 
@@ -55,11 +57,13 @@ def true_rooms(scenes: Mapping[str, AnnotatedScene]) -> Rooms:
 
 
 def _boxes(answer: Answer, graph: SceneGraph) -> list[Box] | None:
-    """Of what is meant; None where that is not known. What cannot be driven to is known all the
-    same: a refusal that leaves one candidate.
+    """Of what is meant; None where that is not known: a model's words may name nothing. What cannot
+    be driven to is known all the same, a refusal leaves one candidate.
     """
     if answer.answered:
-        return [*(graph[number].box for number in answer.objects), *(b.box for b in answer.boxes)]
+        found = [graph[number].box for number in answer.objects]
+        found += [named.box for named in answer.boxes]
+        return found if found or answer.reasoner == _EXACT or says_none(answer.text) else None
     return [graph[answer.candidates[0]].box] if len(answer.candidates) == 1 else None
 
 

@@ -32,7 +32,8 @@ def go(asked: Asked) -> Answer:
     found, view = _meant(asked), asked.view
     item, floor = found.objects[0], view.scene.floor
     if floor is None or not floor.seen.any():
-        raise Unclear(f"I know {describe.name(item)}, but I have seen no floor to drive on.")
+        known = describe.name(item)
+        raise Unclear(f"I know {known}, but I have seen no floor to drive on.", [item])
     side = asked.gaps.get("side")
     among = _cells_on_side(side, item, floor, view) if side else None
     goal = goal_pose(item, view.robot, floor, view.objects, view.carriers(item), among)
