@@ -20,13 +20,14 @@ _FPS, _WIDTH, _HEIGHT = 5.0, 320, 240
 
 
 def record(folder: Path, rooms: int) -> list[Recorded]:
-    """Bags of so many rooms below ``folder``, and the boxes of all in its scenes.jsonl; those that
-    are there are kept. ``ValueError``, ``FileExistsError``: one is of something else.
+    """Bags of so many rooms below ``folder``, whose scenes.jsonl has the boxes of all that are
+    there; they are kept. ``ValueError``, ``FileExistsError``: one is of something else.
     """
     found = [Recorded(folder / f"room-{HELD_OUT + number}") for number in range(rooms)]
     for number, each in enumerate(found):
         simulate(each.folder, HELD_OUT + number, 1, _FPS, _WIDTH, _HEIGHT)
-    write_scenes(folder / SCENES, map(annotated, found))
+    there = [Recorded(path.parent) for path in sorted(folder.glob("room-*/truth.json"))]
+    write_scenes(folder / SCENES, map(annotated, there))
     return found
 
 

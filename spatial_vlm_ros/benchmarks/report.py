@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,11 @@ def _repeats(row: PaperRow, other: PaperRow, earlier: bool) -> bool:
 
 def table(name: str, metrics: Mapping[str, float], rows: Sequence[PaperRow]) -> str:
     """Ours in the first line; of others what they have of our metrics. Names of metrics are broken
-    between words.
+    between words; where there are no others, each metric has a line.
     """
+    if not rows:
+        width = max(map(len, metrics))
+        return "\n".join(f"{each:{width}} {value:8.1f}" for each, value in metrics.items())
     columns = list(metrics)
     heads = [each.replace("_", " ").split() for each in columns]
     high = max(map(len, heads))
@@ -123,7 +126,9 @@ def told(scores: Scores, about: Mapping[str, Any]) -> dict[str, Any]:
         "benchmark": scores.benchmark,
         "protocol": scores.protocol,
         **about,
-        "metrics": dict(scores.metrics),
+        "metrics": {
+            name: None if isnan(value) else value for name, value in scores.metrics.items()
+        },
         "questions": len(scores.judged),
         "unanswered": scores.unanswered,
         "unread": scores.unread,
