@@ -351,6 +351,7 @@ def test_two_processes_answer_what_one_does(tmp_path: Path) -> None:
         (["vsi"], "benchmark 'vsi' is not one of vsi-bench"),
         (["vsi-bench", "--part", "whole"], "--part: 'whole' is not one of full, debiased, pruned"),
         (["vsi-bench", "--protocol", "leo"], "--protocol: 'leo' is not one of vsi-2025, lmms-2026"),
+        (["vsi-bench", "--limit", "-1"], "--limit: -1 is below 0"),
         (["scanrefer"], "ScanRefer needs --scenes"),
         (["vsi-bench"], "has no test.jsonl or test-00000-of-00001.parquet"),
     ],

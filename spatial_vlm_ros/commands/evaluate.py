@@ -98,6 +98,9 @@ def run_benchmark(arguments: argparse.Namespace) -> int:
     from spatial_vlm_ros.benchmarks.report import report
     from spatial_vlm_ros.data.scenes import read_scenes
 
+    for name in ("frames", "max_tokens", "limit"):
+        if getattr(arguments, name) < 0:
+            raise ValueError(f"--{name.replace('_', '-')}: {getattr(arguments, name)} is below 0")
     chosen = benchmark(arguments.benchmark)
     part = _one_of("--part", arguments.part, list(chosen.parts))
     protocol = _one_of("--protocol", arguments.protocol, chosen.protocols)
