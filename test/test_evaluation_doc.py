@@ -84,8 +84,8 @@ def scores(folder: Path, name: str) -> dict:
 
 def test_commands_work(folder: Path) -> None:
     for words in COMMANDS:
-        if words[0] == "accelerate":
-            command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *words[1:]]
+        if words[0] == "torchrun":
+            command = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:]]
             done = subprocess.run(command, capture_output=True, text=True, timeout=300)
             assert done.returncode == 0, done.stderr
             continue
@@ -143,6 +143,12 @@ def test_rows_of_the_papers_are_counted() -> None:
     path = ROOT / "spatial_vlm_ros/benchmarks/paper_rows.json"
     assert int(count) == len(json.loads(path.read_text()))
     assert all(paper_rows(name) for name in NAMES if name in SMALL)
+
+
+def test_the_readme_types_what_this_page_does() -> None:
+    readme = (ROOT / "README.md").read_text()
+    (line,) = re.findall(r"^spatial-vlm room-bench.*$", readme, re.MULTILINE)
+    assert shlex.split(line) == COMMANDS[0][:4]
 
 
 def test_links_lead_here() -> None:

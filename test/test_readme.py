@@ -28,7 +28,7 @@ def folder(tmp_path_factory) -> Path:
     pytest.importorskip("embreex")
     folder = tmp_path_factory.mktemp("readme")
     for arguments in typed("spatial-vlm"):
-        if arguments[0] in ("fetch-models", "train"):
+        if arguments[0] in ("fetch-models", "train", "room-bench"):
             continue  # their own tests type them, with a hub and a model on this machine
         if arguments[0] == "simulate":
             arguments = [*arguments, "--fps", "3"]  # the same drive, fewer images
