@@ -26,13 +26,13 @@ from spatial_vlm_ros.benchmarks.predicting import gathered, keep_to, predict, sh
 from spatial_vlm_ros.data.scenes import read_scenes
 from spatial_vlm_ros.models.vggt_tokens import VggtTokens
 from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
-from spatial_vlm_ros.training.filling import SCENES, ProxyPlan, fill
+from spatial_vlm_ros.training.filling import SCENES, ProxyPlan, fill, plan_of
 from spatial_vlm_ros.training.opening import open_pupil, row_images
 from spatial_vlm_ros.training.scenes import Shown
 from spatial_vlm_ros.training.sources import Simulated
 from spatial_vlm_ros.training.store import FrameStore, StoredFrames
 
-SSR, PROXY3D = "ssr-small-2d", "proxy3d-small"
+SSR, SSR_3D, PROXY3D = "ssr-small-2d", "ssr-small", "proxy3d-small"
 
 
 def video(path: Path, frames: int = 12) -> Path:
@@ -180,6 +180,43 @@ def test_ssr_is_asked_about_videos_and_images(tmp_path: Path) -> None:
     blind = open_answerer(Asking(SSR, 24, device="cpu", control=Control.BLIND))
     assert blind.answer(asked("3", "How many chairs are there?", "a/b")).text.isdecimal()
     assert blind.answer(film).confidence != found[0].confidence
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of a simulated room, with points."""
+    pytest.importorskip("embreex")
+    folder = tmp_path_factory.mktemp("frames")
+    fill(folder, plan_of(SSR_3D), [Simulated(7, views=4, width=224, height=168)], progress=False)
+    return folder
+
+
+def test_an_ssr_is_asked_about_scenes_with_and_without_what_it_is_shown(frames: Path) -> None:
+    (name,) = read_scenes(frames / SCENES)
+    question = asked("1", "How many chairs are there?", name)
+    told = {}
+    for control in Control:
+        answerer = open_answerer(Asking(SSR_3D, 24, frames, device="cpu", control=control))
+        told[control] = answerer.answer(question)
+        assert told[control].text.isdecimal()
+    assert len({each.confidence for each in told.values()}) == len(Control)
+    alone = open_answerer(Asking(SSR_3D, 24, device="cpu"))
+    with pytest.raises(ValueError, match=f"scene {name} is not in the store"):
+        alone.answer(question)
+    blind = open_answerer(Asking(SSR_3D, 24, device="cpu", control=Control.BLIND))
+    assert blind.answer(question).text == told[Control.BLIND].text
+
+
+def test_images_have_the_positions_at_which_they_were_learnt(frames: Path, tmp_path: Path) -> None:
+    """With a store of scenes and without; a text's would be the same along all three axes."""
+    film = Item("1", "x", "?", ("3",), question="How many?", video=video(tmp_path / "a.mp4", 3))
+    answers = []
+    for store in (None, frames):
+        answerer = open_answerer(Asking(SSR_3D, 24, store, frames=3, device="cpu"))
+        answers.append(answerer.answer(film))
+        positions = answerer._prefix.positions[:, 0]
+        assert not torch.equal(positions[1], positions[2])
+    assert answers[0] == answers[1]
 
 
 def test_any_other_model_is_shown_images(tmp_path: Path) -> None:

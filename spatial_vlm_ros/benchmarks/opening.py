@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import Tensor
 
 from spatial_vlm_ros.benchmarks.answerers import Answerer, ChatAnswerer, OwnAnswerer
 from spatial_vlm_ros.benchmarks.controls import Control
 from spatial_vlm_ros.benchmarks.reasoner_answerer import ReasonerAnswerer, true_rooms
 from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.models.spatial_features import SpatialFeatures, spatial_features
+from spatial_vlm_ros.models.ssr_positions import FrameLayout
 from spatial_vlm_ros.reasoners.config import AnsweringConfig, ModelConfig
+from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.scene_inputs import seen_frames
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.serving.loading import LoadedModel, load_chat
 from spatial_vlm_ros.training.config import DataSettings, ModelSettings, TrainConfig
 from spatial_vlm_ros.training.opening import open_pupil, row_images
+from spatial_vlm_ros.training.scenes import Shown, frame_positions
 from spatial_vlm_ros.training.store import FrameStore
 from spatial_vlm_ros.vision.checkpoint import Checkpoint
 from spatial_vlm_ros.vision.device import device_of, dtype_of
@@ -39,6 +44,29 @@ class Asking:
     device: str = "auto"
     dtype: str = "auto"
     vggt: str = AnsweringConfig.vggt
+
+
+@dataclass(frozen=True)
+class NoStore:
+    """For an SSR that is asked about videos and images: no scene is known."""
+
+    layout: FrameLayout
+
+    def __contains__(self, scene: str) -> bool:
+        """See :class:`spatial_vlm_ros.training.scenes.Scenes`."""
+        return False
+
+    def objects(self, scene: str) -> Sequence[int]:
+        """None are."""
+        return ()
+
+    def shown(self, scene: str, numbering: Numbering) -> Shown:
+        """Never."""
+        raise ValueError(f"scene {scene} is in no store: name one that precompute has written")
+
+    def positions(self, ids: Tensor, shown: Shown) -> Tensor:
+        """See :class:`spatial_vlm_ros.training.scenes.Scenes`."""
+        return frame_positions(self.layout, ids, shown)
 
 
 def open_answerer(asking: Asking) -> Answerer:
@@ -64,10 +92,11 @@ def open_answerer(asking: Asking) -> Answerer:
     pupil.loaded.model.to(device, dtype_of(asking.dtype, device)).eval()
     most = asking.frames or AnsweringConfig.frames
     images = row_images(pupil.loaded, _geometry(pupil.loaded, asking)) if kind == "ssr" else None
+    stored = asking.store is not None
     return OwnAnswerer(
         pupil.loaded,
         pupil.teacher.system,
-        pupil.teacher.scenes,
+        pupil.teacher.scenes if stored else NoStore(pupil.loaded.model.layout),
         images,
         pupil.teacher.numbers,
         asking.scenes or {},

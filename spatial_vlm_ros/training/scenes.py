@@ -141,8 +141,7 @@ class FrameScenes:
 
     def positions(self, ids: Tensor, shown: Shown) -> Tensor:
         """See :class:`Scenes`."""
-        positions = self._layout.positions(ids[None], None, shown.inputs["video_grid_thw"])
-        return positions[:, 0]
+        return frame_positions(self._layout, ids, shown)
 
 
 class NoScenes:
@@ -168,6 +167,13 @@ class NoScenes:
     def positions(self, ids: Tensor, shown: Shown) -> Tensor:
         """See :class:`Scenes`: as text."""
         return text_positions(ids)
+
+
+def frame_positions(layout: FrameLayout, ids: Tensor, shown: Shown) -> Tensor:
+    """(3, n) M-RoPE positions of a prompt (n,) with frames; as text where none are shown."""
+    if "video_grid_thw" not in shown.inputs:
+        return text_positions(ids)
+    return layout.positions(ids[None], None, shown.inputs["video_grid_thw"])[:, 0]
 
 
 def text_positions(ids: Tensor) -> Tensor:
