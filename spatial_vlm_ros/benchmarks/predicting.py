@@ -25,8 +25,8 @@ def answers(
     folder: Path,
     about: Mapping[str, Any],
 ) -> dict[str, Prediction] | None:
-    """Of all processes that ``torchrun`` or ``accelerate launch`` has started, of which each answers
-    its share; None in all but the first. ``ValueError``: the folder has other answers.
+    """Of all processes that ``torchrun`` or ``accelerate launch`` has started, which share the
+    questions; None in all but the first. ``ValueError``: the folder has other answers.
     """
     state = processes()
     keep_to(folder, about)
