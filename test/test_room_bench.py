@@ -182,13 +182,13 @@ def test_from_bag_to_answer(rooms: Path, tmp_path: Path, capsys) -> None:
     lost = told(output / "failures.json")
     for task, parts in lost.items():
         assert sum(parts.values()) + system["metrics"][task] == pytest.approx(100), task
-    assert "labels" in (output / "maps/room-100000/mapper.txt").read_text()
-    assert (output / "maps/room-100000/scene.png").stat().st_size > 10_000
+    assert "labels" in (output / "maps/rgbd_labels-none/room-100000/mapper.txt").read_text()
+    assert (output / "maps/rgbd_labels-none/room-100000/scene.png").stat().st_size > 10_000
 
-    maps = (output / "maps/room-100000/scene.json").stat().st_mtime_ns
+    maps = (output / "maps/rgbd_labels-none/room-100000/scene.json").stat().st_mtime_ns
     assert run(rooms, output) == 0, "all is there already"
     assert told(output / "system/scores.json") == system
-    assert (output / "maps/room-100000/scene.json").stat().st_mtime_ns == maps
+    assert (output / "maps/rgbd_labels-none/room-100000/scene.json").stat().st_mtime_ns == maps
     assert run(rooms, output, "--preset", "rgbd_geometric") == 2
     assert "answers of another model" in capsys.readouterr().err
 
@@ -200,7 +200,9 @@ def test_a_model_alone_and_in_the_system(rooms: Path, tmp_path: Path) -> None:
         assert scores["unanswered"] == 0
         assert scores["metrics"]["object_counting"] >= 50, "counts were learnt"
         assert scores["calibration"]["answers"] == scores["questions"]
-    assert (tmp_path / "out/maps/room-100000/proxies.safetensors").is_file()
+    assert (
+        tmp_path / "out/maps/rgbd_labels-proxy3d-small/room-100000/proxies.safetensors"
+    ).is_file()
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,7 @@ class WholeSystem:
         state = processes()
         with state.main_process_first():
             recordings = record(self.data, self.rooms)
-            folders = {
-                each.name: map_of(each, self.mapper, self.output / "maps") for each in recordings
-            }
+            folders = {each.name: map_of(each, self.mapper, self._maps) for each in recordings}
             if self.reasoner in ("proxy3d", "ssr"):
                 fill(self._store, plan_of(self.model), recordings)
         scenes = {each.name: annotated(each) for each in recordings}
@@ -75,6 +73,11 @@ class WholeSystem:
         content = {task: asdict(each) for task, each in lost.items()}
         write(self.output / "failures.json", content)
         print(f"written: {self.output / 'failures.json'}")
+
+    @property
+    def _maps(self) -> Path:
+        """Of what settings of these make: proxies are of one model."""
+        return self.output / "maps" / f"{self.preset}-{Path(self.mapper.encoder.checkpoint).name}"
 
     @property
     def _store(self) -> Path:
