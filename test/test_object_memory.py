@@ -239,6 +239,47 @@ def test_front_and_back_of_one_object_become_one():
     assert iou(item.box, true_box(memory, cabinet)) > 0.85
 
 
+def test_pieces_that_share_room_become_one_though_no_frame_shows_both():
+    """A stool of which one corner is seen, and then from the other side what is high of it."""
+    stool, memory = Block(1, "stool", (2.5, 0, 0.25), (0.36, 0.36, 0.5)), SpatialMemory()
+    here, there = look((1, 1.5, 0.5), (2.5, 0, 0.3)), look((4, -1.5, 1.6), (2.5, 0, 0.4))
+    for step in range(5):
+        seen = frame([stool], here, step)
+        x, y, z = np.moveaxis(points_of(seen), -1, 0)
+        memory.observe(without(seen, (x > 2.44) | (y < 0.06) | (z > 0.47)))
+    for step in range(5, 17):
+        seen = frame([stool], there, step)
+        memory.observe(without(seen, points_of(seen)[..., 2] < 0.33))
+    (item,) = memory.graph().present()
+    assert item.box.length == pytest.approx(0.36, abs=0.05)
+    assert item.box.height > 0.4
+
+
+def points_of(seen) -> np.ndarray:
+    """(H, W, 3) in the fixed frame."""
+    v, u = np.indices(seen.depth.shape)
+    k = seen.intrinsics
+    rays = np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones_like(u)], axis=-1)
+    T = seen.T_fixed_camera
+    return (seen.depth[..., None] * rays) @ T[:3, :3].T + T[:3, 3]
+
+
+def without(seen, part: np.ndarray):
+    """A frame that has no depth of object 1 in a part (H, W) of the image."""
+    return replace(seen, depth=np.where(part & (seen.labels.ids == 1), 0, seen.depth))
+
+
+def test_two_that_stand_side_by_side_are_seen_one_at_a_time_and_remain_two():
+    left = Block(1, "stool", (2.5, -0.19, 0.25), (0.36, 0.36, 0.5))
+    right, memory = replace(left, id=2, center=(2.5, 0.19, 0.25)), SpatialMemory()
+    for step in range(24):
+        shown = left if step % 12 < 6 else right
+        memory.observe(frame([shown], EYE, step, noise=0.003))
+        if step == 11:
+            assert len(memory.graph().objects) == 2
+    assert len(memory.graph().objects) == 2
+
+
 def test_something_else_on_a_table_is_not_merged_with_it():
     table = Block(1, "table", (2.2, 0, 0.7), (0.8, 1.2, 0.05))
     mug = Block(2, "mug", (2.0, 0.1, 0.785), (0.12, 0.12, 0.12))

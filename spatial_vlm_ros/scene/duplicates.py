@@ -23,6 +23,7 @@ _INSIDE = 0.6  # share of an object's surface in another's box that makes it a p
 #: Two boxes with this overlap (IoU) are one object's.
 _FILLED = 0.5
 _APART = 0.2  # with less they are two, whatever their surfaces
+_SHARED = 0.15  # of the smaller box's volume
 _SAMPLES = 100
 _TOGETHER = 0.03  # metres within which two surfaces are one
 _NARROW = 0.75  # a foot's length as a share of that of what it carries
@@ -94,7 +95,9 @@ class Duplicates:
             vote = 1
         elif apart:
             vote = -1
-        elif visible and votes > -self._needed and same_surface(a, b):
+        elif votes > -self._needed and (
+            (visible and same_surface(a, b)) or _share_room(a, b, overlap)
+        ):
             vote = 1
         else:
             return
@@ -123,6 +126,14 @@ def meeting(objects: Sequence[TrackedObject], seen: Sequence[int]) -> list[tuple
     which, b = np.nonzero(near)
     overlaps = ious([objects[row].box for row in seen], [item.box for item in objects])
     return list(zip(rows[which].tolist(), b.tolist(), overlaps[which, b].tolist(), strict=True))
+
+
+def _share_room(a: TrackedObject, b: TrackedObject, overlap: float) -> bool:
+    """Whether two boxes of a name share more room than two things can. ``overlap``: their IoU."""
+    if UNNAMED in (a.label, b.label):
+        return False
+    volumes = a.box.volume, b.box.volume
+    return overlap / (1 + overlap) * sum(volumes) >= _SHARED * min(volumes)
 
 
 def same_surface(a: TrackedObject, b: TrackedObject) -> bool:
