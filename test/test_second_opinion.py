@@ -204,6 +204,24 @@ def test_what_geometry_is_not_sure_of_contradicts_nobody() -> None:
     assert compare("left", form, geometric, ROOM).state == AGREES
 
 
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("Turn left at the lamp, then turn left.", AGREES),
+        ("turn left, turn right", DISAGREES),
+        ("turn left", DISAGREES),
+        ("Go on to the desk.", UNCHECKED),
+    ],
+)
+def test_turns_of_a_way_are_compared_in_their_order(answer: str, state: str) -> None:
+    question = (
+        "You are a robot beginning at the sofa facing the lamp. You want to navigate to the desk. "
+        "You will perform the following actions: 1. [please fill in] 2. Go forward until the table "
+        "3. [please fill in] 4. Go forward until the desk."
+    )
+    assert opinion(question, answer).state == state
+
+
 @pytest.mark.parametrize(("kind", "question", "expected"), EXAMPLES)
 def test_geometry_does_not_contradict_itself(kind: str, question: str, expected: str) -> None:
     geometric = GeometricReasoner().ask(question, ROOM)

@@ -33,6 +33,7 @@ _NOTHING = frozenset("nothing none no empty".split())
 #: Kinds of question whose answer is one of several objects, or their order.
 _CHOICES = ("closer", "compare", "appearance")
 _ARTICLES = frozenset("the a an".split())
+_TURN = re.compile(r"\bturn (left|right|back)\b")
 _ID = re.compile(r"\(?#[0-9]+\)?")
 _NUMBER_START = re.compile(r"(?<![\w.])[0-9]")
 
@@ -90,6 +91,9 @@ def _compared(
         one = next(iter(ways)) if len(ways) == 1 else None
         theirs = next(iter(sides(str(true))), frozenset())
         return side_name(one), None if one is None else one <= theirs or theirs <= one
+    if geometric.kind == "route":
+        said_turns = _TURN.findall(text.lower())
+        return None, said_turns == _TURN.findall(str(true)) if said_turns else None
     if geometric.kind in (*_CHOICES, "command") and geometric.objects:
         return None, _same_choice(text, geometric, scene)
     if geometric.kind in written.KINDS:
