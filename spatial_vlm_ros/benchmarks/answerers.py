@@ -21,19 +21,15 @@ from spatial_vlm_ros.reasoners.checked import Asked
 from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.prompt import ChatPrompt, plain
 from spatial_vlm_ros.reasoners.scene_inputs import block
-from spatial_vlm_ros.scene.graph import SceneGraph
-from spatial_vlm_ros.serving.conversation import Conversation
+from spatial_vlm_ros.serving.conversation import Conversation, fitted
 from spatial_vlm_ros.serving.generation import Generated, Generator, ScenePrefix
 from spatial_vlm_ros.serving.loading import LoadedModel
-from spatial_vlm_ros.training.exam import encoded
-from spatial_vlm_ros.training.lessons import NONE
+from spatial_vlm_ros.training.exam import SECONDS, encoded
+from spatial_vlm_ros.training.lessons import NO_SCENE, NONE, with_options
 from spatial_vlm_ros.training.row_images import RowImages
 from spatial_vlm_ros.training.scenes import Scenes, Shown
 from spatial_vlm_ros.training.store import FrameStore
 
-#: An answer is not cut off because a machine is slow: scores would be of the machine.
-_SECONDS = 3600.0
-_NO_SCENE = SceneGraph((), (), (), (), None, None, 0, 0)
 _CHAT = "You are a helpful assistant."
 
 
@@ -60,7 +56,7 @@ class ChatAnswerer:
         store: FrameStore | None = None,
         blind: bool = False,
     ) -> None:
-        self._generator = Generator(loaded, max_tokens, _SECONDS)
+        self._generator = Generator(loaded, max_tokens, SECONDS)
         self._conversation = Conversation(loaded, _CHAT)
         self._tokenizer = loaded.tokenizer
         self._frames, self._pixels, self._store, self._blind = frames, pixels, store, blind
@@ -68,7 +64,7 @@ class ChatAnswerer:
     def answer(self, item: Item) -> Prediction:
         """See :class:`Answerer`."""
         images = [] if self._blind else self._images(item)
-        shown = [self._fitted(Image.fromarray(image)) for image in images]
+        shown = [fitted(Image.fromarray(image), self._pixels) for image in images]
         inputs, text_tokens = self._conversation.inputs(
             [*shown, plain(self._tokenizer, item.prompt)]
         )
@@ -83,12 +79,6 @@ class ChatAnswerer:
                 "shown its images: name one that precompute frames has written"
             )
         return [image.permute(1, 2, 0).numpy() for image in self._store[item.scene].images]
-
-    def _fitted(self, image: Image.Image) -> Image.Image:
-        shrink = (self._pixels / (image.width * image.height)) ** 0.5
-        if shrink >= 1:
-            return image
-        return image.resize((int(image.width * shrink), int(image.height * shrink)))
 
 
 @dataclass
@@ -111,7 +101,7 @@ class OwnAnswerer:
     control: Control = Control.NONE
 
     def __post_init__(self) -> None:
-        self._generator = Generator(self.loaded, self.max_tokens, _SECONDS)
+        self._generator = Generator(self.loaded, self.max_tokens, SECONDS)
         self._prompts: dict[str, ChatPrompt] = {}
         self._about: Any = None
         self._prefix: ScenePrefix | None = None
@@ -129,7 +119,7 @@ class OwnAnswerer:
             self._prefix, self._about = None, None
             self._prefix = self._encoded(prompt, self._shown(item, numbering))
             self._about = about
-        asked = Asked.of(question_of(item), _NO_SCENE, numbering)
+        asked = Asked.of(question_of(item), NO_SCENE, numbering)
         generated = self._generator.after_scene(
             self._prefix, prompt.question(asked.words), self._generator.held_to(asked.form)
         )
@@ -159,8 +149,7 @@ class OwnAnswerer:
 
 def question_of(item: Item) -> str:
     """As models of our own are trained to be asked, with the options one below the other."""
-    options = ["Options:", *item.options] if item.options else []
-    return "\n".join([item.question, *options])
+    return with_options(item.question, item.options)
 
 
 def says_none(text: str) -> bool:

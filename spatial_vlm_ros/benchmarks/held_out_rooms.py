@@ -5,13 +5,11 @@ from __future__ import annotations
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from spatial_vlm_ros.data.readers.simulated import scene_of
-from spatial_vlm_ros.data.scenes import AnnotatedScene, write_scenes
+from spatial_vlm_ros.data.scenes import write_scenes
 from spatial_vlm_ros.offline import map_recording
 from spatial_vlm_ros.perception_config import PerceptionConfig
 from spatial_vlm_ros.scene.store import SCENE
 from spatial_vlm_ros.simulation.record import simulate
-from spatial_vlm_ros.simulation.truth import load_truth
 from spatial_vlm_ros.sources import open_source
 from spatial_vlm_ros.training.filling import SCENES
 from spatial_vlm_ros.training.sources import HELD_OUT, Recorded
@@ -27,13 +25,8 @@ def record(folder: Path, rooms: int) -> list[Recorded]:
     for number, each in enumerate(found):
         simulate(each.folder, HELD_OUT + number, 1, _FPS, _WIDTH, _HEIGHT)
     there = [Recorded(path.parent) for path in sorted(folder.glob("room-*/truth.json"))]
-    write_scenes(folder / SCENES, map(annotated, there))
+    write_scenes(folder / SCENES, (each.annotation() for each in there))
     return found
-
-
-def annotated(recording: Recorded) -> AnnotatedScene:
-    """The truth of a recording."""
-    return scene_of(recording.name, load_truth(recording.folder / "truth.json"))
 
 
 def map_of(recording: Recorded, config: PerceptionConfig, folder: Path) -> Path:

@@ -69,15 +69,23 @@ class NoStore:
         return frame_positions(self.layout, ids, shown)
 
 
+def reasoner_of(model: str) -> str:
+    """The name of the reasoner that runs a checkpoint; geometric needs none."""
+    if model == "geometric":
+        return model
+    kind = str(Checkpoint.find(model).settings().get("model_type"))
+    return kind if kind in ("proxy3d", "ssr") else "chat"
+
+
 def open_answerer(asking: Asking) -> Answerer:
     """``ValueError`` says what of the checkpoint, the store or the control does not fit."""
-    if asking.model == "geometric":
+    kind = reasoner_of(asking.model)
+    if kind == "geometric":
         if asking.control is not Control.NONE:
             raise ValueError(f"control {asking.control.value} is for models, not for geometric")
         scenes = asking.scenes or {}
         return ReasonerAnswerer(GeometricReasoner(), true_rooms(scenes), scenes)
-    kind = str(Checkpoint.find(asking.model).settings().get("model_type"))
-    if kind not in ("proxy3d", "ssr"):
+    if kind == "chat":
         return _chat(asking)
     if kind == "proxy3d" and asking.store is None:
         raise ValueError(

@@ -9,7 +9,6 @@ about; ``commands/room_bench.py`` makes the rooms, and asks the whole system abo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from string import ascii_uppercase
 
 from spatial_vlm_ros.benchmarks import vsi_bench
 from spatial_vlm_ros.benchmarks.captions import Words
@@ -30,6 +29,7 @@ from spatial_vlm_ros.data.row import Row
 from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.reasoners.question_form import Form, FormKind
 from spatial_vlm_ros.scene.box import Box
+from spatial_vlm_ros.training.lessons import lettered
 from spatial_vlm_ros.training.scoring import boxes_f1
 
 REFERRING, GROUNDING = "referring", "grounding"
@@ -56,7 +56,7 @@ def items(scene: AnnotatedScene) -> Iterator[Item]:
 
 
 def _vsi_item(row: Row) -> Item:
-    options = tuple(f"{ascii_uppercase[n]}. {text}" for n, text in enumerate(row.options))
+    options = lettered(row.options)
     direction = row.subtask in vsi_bench.DIRECTIONS
     return Item(
         id=row.id,

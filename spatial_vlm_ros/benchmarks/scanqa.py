@@ -14,6 +14,7 @@ from spatial_vlm_ros.benchmarks.answer_words import Matching, chatscene, leo, st
 from spatial_vlm_ros.benchmarks.captions import Captions, Words, caption_scores
 from spatial_vlm_ros.benchmarks.item import (
     Item,
+    Judged,
     Predictions,
     Scores,
     mean,
@@ -50,13 +51,22 @@ def item(place: Place, row: Mapping[str, Any]) -> Item:
 def score(items: Sequence[Item], predictions: Predictions, protocol: str, words: Words) -> Scores:
     """Exact match, refined, and how alike the words are."""
     each = words_judged(items, predictions, _MATCHES[protocol])
-    given = [text_of(item, predictions) for item in items]
-    metrics = {
+    metrics = matched(each) | alike(items, predictions, words)
+    return Scores("scanqa", protocol, metrics, each)
+
+
+def matched(each: Sequence[Judged]) -> dict[str, float]:
+    """Shares of exact and refined matches."""
+    return {
         "EM": 100 * mean(one.right["right"] for one in each),
         "EM-R": 100 * mean(one.right["refined"] for one in each),
     }
-    captions = Captions.of(given, [item.right for item in items], words)
-    return Scores("scanqa", protocol, metrics | caption_scores(captions, words), each)
+
+
+def alike(items: Sequence[Item], predictions: Predictions, words: Words) -> dict[str, float]:
+    """How alike what was answered and the right answers are, as captions."""
+    given = [text_of(item, predictions) for item in items]
+    return caption_scores(Captions.of(given, [item.right for item in items], words), words)
 
 
 BENCHMARK = Benchmark(

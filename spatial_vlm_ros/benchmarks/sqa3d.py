@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from spatial_vlm_ros.benchmarks.answer_words import Matching, chatscene, leo, strict
-from spatial_vlm_ros.benchmarks.captions import Captions, Words, caption_scores
+from spatial_vlm_ros.benchmarks.captions import Words
 from spatial_vlm_ros.benchmarks.item import (
     Item,
     Predictions,
     Scores,
-    mean,
     means,
-    text_of,
     words_judged,
 )
-from spatial_vlm_ros.benchmarks.scanqa import SHORT
+from spatial_vlm_ros.benchmarks.scanqa import SHORT, alike, matched
 from spatial_vlm_ros.benchmarks.tables import Benchmark, Part, Place
 from spatial_vlm_ros.data.converters.scannet_items import read_lists, words_of
 
@@ -66,15 +64,10 @@ def _notes(questions: Path) -> dict[Any, Any]:
 def score(items: Sequence[Item], predictions: Predictions, protocol: str, words: Words) -> Scores:
     """Exact match, refined, over all and of each kind, and how alike the words are."""
     each = words_judged(items, predictions, _MATCHES[protocol])
-    given = [text_of(item, predictions) for item in items]
     found = means(each)
-    metrics = {
-        "EM": 100 * mean(one.right["right"] for one in each),
-        "EM-R": 100 * mean(one.right["refined"] for one in each),
-        **{kind: found[kind] for kind in (*KINDS, "other") if kind in found},
-    }
-    captions = Captions.of(given, [item.right for item in items], words)
-    return Scores("sqa3d", protocol, metrics | caption_scores(captions, words), each)
+    kinds = {kind: found[kind] for kind in (*KINDS, "other") if kind in found}
+    metrics = matched(each) | kinds | alike(items, predictions, words)
+    return Scores("sqa3d", protocol, metrics, each)
 
 
 BENCHMARK = Benchmark(

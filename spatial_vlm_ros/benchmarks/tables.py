@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from spatial_vlm_ros.benchmarks.captions import Words
 from spatial_vlm_ros.benchmarks.item import Item, Predictions, Scores
+from spatial_vlm_ros.data import parquet
 from spatial_vlm_ros.data.converters.converter import Scenes
 from spatial_vlm_ros.data.files import sha256
-from spatial_vlm_ros.data.parquet import pyarrow
 from spatial_vlm_ros.data.unusable import WRONG, rejected
 
 
@@ -98,18 +98,19 @@ class Benchmark:
         )
 
 
-def letter_of(right: str, options: Sequence[str]) -> int:
-    """Number of the option that a letter means. ``ValueError``: of none."""
-    number = ord(right.upper()) - ord("A") if len(right) == 1 else -1
-    if not 0 <= number < len(options):
+def check_answer(right: str, options: Sequence[str], number: bool) -> None:
+    """``ValueError``: it is no number, or the letter of none of the options."""
+    if number:
+        float(right)  # says when it is none
+    elif len(right) != 1 or not 0 <= ord(right.upper()) - ord("A") < len(options):
         raise ValueError(f"{right!r} is the letter of none of {len(options)} options")
-    return number
 
 
 def _rows(path: Path, key: str) -> Iterator[tuple[str, Any]]:
     """Each row with where it stands."""
     if path.suffix == ".parquet":
-        yield from ((f"{path}[{n}]", row) for n, row in enumerate(_parquet(path)))
+        with parquet.opened(path) as content:
+            yield from ((f"{path}[{n}]", row) for n, row in enumerate(parquet.rows_of(content)))
         return
     with path.open(encoding="utf-8") as file:
         try:
@@ -127,13 +128,3 @@ def _rows(path: Path, key: str) -> Iterator[tuple[str, Any]]:
         where = f"{key} of {path}" if key else str(path)
         raise ValueError(f"{where} is no list but {type(content).__name__}")
     yield from ((f"{path}[{n}]", row) for n, row in enumerate(content))
-
-
-def _parquet(path: Path) -> Iterator[Any]:
-    pa, pq = pyarrow()
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(1000):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} cannot be read as Parquet: {error}") from None

@@ -13,7 +13,7 @@ from spatial_vlm_ros.benchmarks import letters_said, numbers_said
 from spatial_vlm_ros.benchmarks.captions import Words
 from spatial_vlm_ros.benchmarks.item import Item, Judged, Predictions, Scores, judged, mean, means
 from spatial_vlm_ros.benchmarks.relative_accuracy import mean_relative_accuracy
-from spatial_vlm_ros.benchmarks.tables import Benchmark, Part, Place, letter_of
+from spatial_vlm_ros.benchmarks.tables import Benchmark, Part, Place, check_answer
 
 #: By the published order of tasks; the three directions are one task.
 NUMBERS = (
@@ -45,10 +45,7 @@ def item(place: Place, row: Mapping[str, Any]) -> Item:
         raise ValueError(f"question_type {kind!r} is not one of VSI-Bench")
     options = () if kind in NUMBERS else tuple(row["options"])
     right = str(row["ground_truth"])
-    if kind in NUMBERS:
-        float(right)  # says when it is none
-    else:
-        letter_of(right, options)
+    check_answer(right, options, kind in NUMBERS)
     return Item(
         id=str(row["id"]),
         task=kind,

@@ -14,7 +14,7 @@ from typing import Any
 from spatial_vlm_ros.benchmarks import vsi_bench
 from spatial_vlm_ros.benchmarks.captions import Words
 from spatial_vlm_ros.benchmarks.item import Item, Predictions, Scores, mean, means
-from spatial_vlm_ros.benchmarks.tables import Benchmark, Part, Place, letter_of
+from spatial_vlm_ros.benchmarks.tables import Benchmark, Part, Place, check_answer
 
 #: The paper's five kinds, and the questions of each.
 KINDS = {
@@ -36,10 +36,7 @@ def item(place: Place, row: Mapping[str, Any]) -> Item:
     number = kind in _NUMBERS
     options = () if number else tuple(row["options"])
     right = str(row["ground_truth"] if number else row["mc_answer"])
-    if number:
-        float(right)  # says when it is none
-    else:
-        letter_of(right, options)
+    check_answer(right, options, number)
     return Item(
         id=str(row["id"]),
         task=kind,

@@ -9,7 +9,7 @@ from pathlib import Path
 from spatial_vlm_ros.benchmarks.answerers import Answerer
 from spatial_vlm_ros.benchmarks.captions import JavaFree
 from spatial_vlm_ros.benchmarks.failures import failures, table
-from spatial_vlm_ros.benchmarks.held_out_rooms import annotated, map_of, record
+from spatial_vlm_ros.benchmarks.held_out_rooms import map_of, record
 from spatial_vlm_ros.benchmarks.item import Item, Prediction, Scores
 from spatial_vlm_ros.benchmarks.opening import Asking, open_answerer
 from spatial_vlm_ros.benchmarks.predicting import answers, processes
@@ -24,10 +24,9 @@ from spatial_vlm_ros.reasoning.answer import Seen
 from spatial_vlm_ros.reasoning.geometric import GeometricReasoner
 from spatial_vlm_ros.saved_scene import load_scene
 from spatial_vlm_ros.scene.graph import SceneGraph
+from spatial_vlm_ros.training.exam import SECONDS
 from spatial_vlm_ros.training.filling import fill, plan_of
 
-#: An answer is not cut off because a machine is slow.
-_SECONDS = 3600.0
 _PROTOCOL = BENCHMARK.protocols[0]
 
 
@@ -59,7 +58,7 @@ class WholeSystem:
             folders = {each.name: map_of(each, self.mapper, self._maps) for each in recordings}
             if self.reasoner in ("proxy3d", "ssr"):
                 fill(self._store, plan_of(self.model), recordings)
-        scenes = {each.name: annotated(each) for each in recordings}
+        scenes = {each.name: each.annotation() for each in recordings}
         items = [item for scene in scenes.values() for item in BENCHMARK.items(scene)]
         alone = self._put("alone", items, lambda: self._alone(scenes))
         system = self._put("system", items, lambda: self._system(scenes, folders))
@@ -116,7 +115,7 @@ class WholeSystem:
         return ReasonersConfig(
             self.reasoner,
             model=ModelConfig(checkpoint, self.device),
-            answering=AnsweringConfig(BENCHMARK.max_tokens, _SECONDS),
+            answering=AnsweringConfig(BENCHMARK.max_tokens, SECONDS),
         )
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from spatial_vlm_ros.commands import without_simulation
 
-_GEOMETRIC = "geometric"
-
 
 def add(commands: Any) -> None:
     """The command and its arguments."""
@@ -19,7 +17,7 @@ def add(commands: Any) -> None:
     bench.set_defaults(command=run_room_bench)
     bench.add_argument(
         "--model",
-        default=_GEOMETRIC,
+        default="geometric",
         metavar="CHECKPOINT",
         help="who answers: geometric, or a model: its folder, its name on the hub, or one that "
         "ships (default %(default)s)",
@@ -51,9 +49,10 @@ def run_room_bench(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise without_simulation(error) from error
     from spatial_vlm_ros import presets
+    from spatial_vlm_ros.benchmarks.opening import reasoner_of
     from spatial_vlm_ros.nodes.mapper_config import MapperConfig  # the preset is of its parameters
 
-    reasoner = _reasoner(arguments.model)
+    reasoner = reasoner_of(arguments.model)
     encoder = arguments.model if reasoner == "proxy3d" else "none"
     file = presets.preset_file(arguments.preset)
     mapper = presets.load(MapperConfig, file, given={"encoder.checkpoint": encoder})
@@ -68,13 +67,3 @@ def run_room_bench(arguments: argparse.Namespace) -> int:
         arguments.device,
     ).run()
     return 0
-
-
-def _reasoner(model: str) -> str:
-    """The name of the reasoner that runs a model."""
-    if model == _GEOMETRIC:
-        return _GEOMETRIC
-    from spatial_vlm_ros.vision.checkpoint import Checkpoint
-
-    kind = str(Checkpoint.find(model).settings().get("model_type"))
-    return kind if kind in ("proxy3d", "ssr") else "chat"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,16 +31,28 @@ def write(file: BinaryIO, rows: Iterable[Row]) -> int:
 
 def read(path: Path) -> Iterator[Any]:
     """What of each row ``Row.from_json`` reads. ``ValueError`` where the file cannot be read."""
+    with opened(path) as file:
+        _check_version(path, file.schema_arrow.metadata or {})
+        yield from map(_from_columns, rows_of(file))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Any Parquet file. ``ValueError`` where it cannot be read, also later."""
     pa, pq = pyarrow()
     try:
         with pq.ParquetFile(path) as file:
-            _check_version(path, file.schema_arrow.metadata or {})
-            for batch in file.iter_batches(_BATCH):
-                yield from map(_from_columns, batch.to_pylist())
+            yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{path} cannot be read as Parquet: {error}") from None
+
+
+def rows_of(file: Any) -> Iterator[Any]:
+    """Rows of an opened file, some at a time."""
+    for batch in file.iter_batches(_BATCH):
+        yield from batch.to_pylist()
 
 
 def ids(path: Path) -> Iterator[tuple[str, str]]:

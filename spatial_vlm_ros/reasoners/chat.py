@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from PIL import Image
@@ -17,7 +16,7 @@ from spatial_vlm_ros.reasoners.numbering import Numbering
 from spatial_vlm_ros.reasoners.prompt import plain
 from spatial_vlm_ros.reasoning.answer import NOBODY, NOTHING_SEEN, Answer, Listener, Seen
 from spatial_vlm_ros.scene.graph import SceneGraph
-from spatial_vlm_ros.serving.conversation import Conversation
+from spatial_vlm_ros.serving.conversation import Conversation, fitted
 from spatial_vlm_ros.serving.generation import Generator
 from spatial_vlm_ros.serving.loading import LoadedModel
 from spatial_vlm_ros.vision.identifiers import COUNT
@@ -76,16 +75,9 @@ class ChatReasoner:
         words = asked.numbering.words()
         for frame in frames:
             names = " ".join(words[i] for i in frame.visible if i in words)
-            content += [f"\nImage of {names}:", self._image(frame)]
+            image = fitted(Image.fromarray(frame.image()), self._config.image_pixels)
+            content += [f"\nImage of {names}:", image]
         return self._conversation.inputs([*content, f"\n{plain(self._tokenizer, asked.words)}"])
-
-    def _image(self, frame: Keyframe) -> Image.Image:
-        """At most ``image_pixels``; the processor may make it smaller still."""
-        image = Image.fromarray(frame.image())
-        shrink = math.sqrt(self._config.image_pixels / (image.width * image.height))
-        if shrink < 1:
-            image = image.resize((int(image.width * shrink), int(image.height * shrink)))
-        return image
 
 
 def showing(ids: Iterable[int], keyframes: Sequence[Keyframe], count: int) -> list[Keyframe]:

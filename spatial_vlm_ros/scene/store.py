@@ -110,7 +110,7 @@ def load(folder: Path, config: MemoryConfig, fixed_frame: str) -> State:
     content = _read_json(folder / SCENE)
     if content["fixed_frame"] != fixed_frame:
         raise ValueError(
-            f"{folder / 'scene.json'} is a scene in frame {content['fixed_frame']!r}, the fixed "
+            f"{folder / SCENE} is a scene in frame {content['fixed_frame']!r}, the fixed "
             f"frame here is {fixed_frame!r}: set fixed_frame to the former or map anew"
         )
     try:

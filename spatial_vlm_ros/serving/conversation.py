@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,14 @@ from spatial_vlm_ros.serving.loading import LoadedModel
 from spatial_vlm_ros.serving.processor import open_processor
 
 _PROBE = "\x00said\x00"
+
+
+def fitted(image: Image.Image, pixels: int) -> Image.Image:
+    """Made smaller where it has more pixels; the processor may make it smaller still."""
+    shrink = math.sqrt(pixels / (image.width * image.height))
+    if shrink >= 1:
+        return image
+    return image.resize((int(image.width * shrink), int(image.height * shrink)))
 
 
 class Conversation:

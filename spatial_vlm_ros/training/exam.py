@@ -19,7 +19,7 @@ from spatial_vlm_ros.training.scenes import Scenes, Shown
 from spatial_vlm_ros.training.scoring import score
 
 #: An answer is not cut off because a machine is slow: scores would be of the machine.
-_SECONDS = 3600.0
+SECONDS = 3600.0
 
 
 def sample(rows: Sequence[Row], most: int, seed: int) -> list[int]:
@@ -36,7 +36,7 @@ def answers(
     rows: Sequence[Row], loaded: LoadedModel, teacher: Teacher, max_tokens: int
 ) -> Iterator[tuple[Row, str, float]]:
     """Each row with the model's answer and how right that is; rows of one scene together."""
-    generator = Generator(loaded, max_tokens, _SECONDS)
+    generator = Generator(loaded, max_tokens, SECONDS)
     at: Hashable = None
     prefix: ScenePrefix | None = None
     for row in sorted(rows, key=lambda row: (row.scene, row.images, row.system)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 import numpy as np
 
@@ -24,7 +25,8 @@ _UNITS = {
     "room_size": "m2",
 }
 _NUMBER = re.compile(r"[0-9.]+")
-_NO_SCENE = SceneGraph((), (), (), (), None, None, 0, 0)
+#: Where a question is read without anything to ask it about.
+NO_SCENE = SceneGraph((), (), (), (), None, None, 0, 0)
 #: An object that no number of the model stands for. Numbers of gaps are of no object.
 _GAP = -2
 
@@ -68,14 +70,23 @@ def lesson(row: Row, kind: str, numbering: Numbering) -> Lesson:
 
 def asked(row: Row) -> str:
     """The question with its options, as ``reasoning/wording.py`` reads them."""
-    letters = (f"{chr(ord('A') + n)}. {option}" for n, option in enumerate(row.options))
-    return "\n".join([row.question, *(["Options:", *letters] if row.options else [])])
+    return with_options(row.question, lettered(row.options))
+
+
+def lettered(options: Sequence[str]) -> tuple[str, ...]:
+    """Like "A. sofa"."""
+    return tuple(f"{ascii_uppercase[n]}. {option}" for n, option in enumerate(options))
+
+
+def with_options(question: str, options: Sequence[str]) -> str:
+    """A question with its lettered options, if it has any, one below the other."""
+    return "\n".join([question, *(["Options:", *options] if options else [])])
 
 
 def form_of(row: Row) -> Form:
     """The form to which the reasoner would hold the answer, where the row's fits it."""
     question = asked(row)
-    form = question_form(question, _read(row), _NO_SCENE)
+    form = question_form(question, _read(row), NO_SCENE)
     fits = re.fullmatch(form_regex(form), row.answer) if form.kind is not FormKind.FREE else True
     return form if fits else Form()
 

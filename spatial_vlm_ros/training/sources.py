@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_vlm_ros.data.readers.simulated import scene_of
+from spatial_vlm_ros.data.scenes import AnnotatedScene
 from spatial_vlm_ros.simulation.truth import load_truth
 from spatial_vlm_ros.simulation.views import scene_name, take_views
 from spatial_vlm_ros.sources import open_source
@@ -51,10 +52,14 @@ class Recorded:
         """
         return f"simulated/{self.folder.resolve().name}"
 
-    def open(self) -> Scene:
-        """``ValueError``: it is no such recording."""
+    def annotation(self) -> AnnotatedScene:
+        """Its truth. ``ValueError``: it is no such recording."""
         truth = self.folder / "truth.json"
         if not truth.is_file():
             raise ValueError(f"{truth} is missing: {self.folder} is no simulated recording")
-        frames = open_source(self.folder / "bag", instances="labels")
-        return Scene(scene_of(self.name, load_truth(truth)), frames)
+        return scene_of(self.name, load_truth(truth))
+
+    def open(self) -> Scene:
+        """``ValueError``: it is no such recording."""
+        annotation = self.annotation()
+        return Scene(annotation, open_source(self.folder / "bag", instances="labels"))
